@@ -1,0 +1,153 @@
+# Builds onsale, runs it, tests it.
+#
+#   make          build/onsale                  make run      serve it on stores of its own
+#   make test     all layers, one line of counts make lint    clang-tidy, cppcheck, format, layering
+#   make fresh    run and test in new Debians   make clean    removes what was built
+#
+# What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
+# $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
+# The packages that a build needs are installed by the rule for $(BUILD)/libraries.mk, which make
+# includes: it is made first, and make then starts over with what it says.
+
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+all:
+
+comma := ,
+ROOMS := proto/base proto config db queue lock server
+LAYERS := unit flow live wire
+
+# Where things go: build/, build-san/ with SANITIZER=address,undefined, or BUILD=folder.
+SANITIZER ?=
+ifneq ($(SANITIZER),)
+BUILD ?= build-$(if $(filter address$(comma)undefined,$(SANITIZER)),san,$(subst $(comma),-,$(SANITIZER)))
+else
+BUILD ?= build
+endif
+
+PORT ?= 8080
+RUN_DIR ?= .run
+SUITES ?= bookworm trixie
+LAYER ?=
+FILTER ?=
+TEST_DIR ?= .test
+
+# Targets that compile nothing in this make, so that it need not know the libraries.
+PLAIN_GOALS := clean clean-run run tour test fresh layering help
+ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
+include $(BUILD)/libraries.mk
+endif
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror
+ifneq ($(SANITIZER),)
+OPTIMIZE := -O1 -g -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all
+else
+OPTIMIZE := -O2 -g -D_FORTIFY_SOURCE=2
+endif
+HARDEN := -fstack-protector-strong -fPIE
+COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(LIBRARY_CFLAGS) $(OPTIMIZE) $(HARDEN) -pthread \
+	-MMD -MP $(CFLAGS)
+LINK = $(CC) $(OPTIMIZE) $(HARDEN) -pie -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+
+SOURCES := $(wildcard $(ROOMS:%=%/*.c))
+OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
+LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
+	$(if $(LLHTTP_SOURCE),$(wildcard $(LLHTTP_SOURCE)/*.c)))
+
+# V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)	$(2)')
+
+.PHONY: all clean clean-run run tour test tests lint layering fresh help compile_commands
+all: $(BUILD)/onsale
+
+help:
+	@sed -n '3,5s/^# *//p' Makefile
+
+# Packages and what pkg-config says of the libraries. Made anew when the list changes.
+$(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
+	@config/run/packages.sh run
+	@mkdir -p $(@D)
+	@config/run/libraries.sh >$@.new && mv $@.new $@
+
+$(BUILD)/onsale: $(OBJECTS) $(LLHTTP_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(LIBRARIES)
+
+$(BUILD)/obj/%.o: %.c Makefile $(BUILD)/libraries.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) $(WARNINGS) -c -o $@ $<
+
+$(BUILD)/obj/llhttp/%.o: $(LLHTTP_SOURCE)/%.c Makefile $(BUILD)/libraries.mk
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(COMPILE) -w -DLLHTTP_STRICT_MODE=1 -c -o $@ $<
+
+# EMBED (proto/base/embed.h) puts whole files into an object, which the compiler's dependency files
+# do not tell: every object of a room hangs on all that its folders hold besides C.
+embedded = $(shell find $(1) -type f ! -name '*.[cho]' ! -name '.*' 2>/dev/null)
+define room_embeds
+$(filter $(BUILD)/obj/$(1)/%,$(OBJECTS)): $(call embedded,$(1))
+endef
+$(foreach room,db queue lock,$(eval $(call room_embeds,$(room))))
+$(filter $(BUILD)/obj/server/%,$(OBJECTS)): $(call embedded,server) $(wildcard proto/*.yaml)
+
+# Each layer of tests is one Criterion program out of tests/LAYER/*.c and tests/support/*.c.
+$(BUILD)/rooms.a: $(filter-out $(BUILD)/obj/server/main.o,$(OBJECTS)) $(LLHTTP_OBJECTS)
+	@rm -f $@
+	@ar rcs $@ $^
+
+objects_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
+SUPPORT_OBJECTS := $(call objects_of,tests/support)
+$(SUPPORT_OBJECTS): $(call embedded,tests/support)
+define layer_program
+$(1)_OBJECTS := $(call objects_of,tests/$(1))
+$$($(1)_OBJECTS): $(call embedded,tests/$(1))
+$(BUILD)/tests/$(1): $$($(1)_OBJECTS) $(SUPPORT_OBJECTS) $(BUILD)/rooms.a
+	@mkdir -p $$(@D)
+	$$(call say,LINK,$$@)
+	$$(Q)$$(LINK) -o $$@ $$^ $$(LIBRARIES) -lcriterion
+endef
+$(foreach layer,$(LAYERS),$(eval $(call layer_program,$(layer))))
+TEST_PROGRAMS := $(foreach layer,$(LAYERS),$(if $(wildcard tests/$(layer)/*.c),$(BUILD)/tests/$(layer)))
+tests: $(TEST_PROGRAMS)
+
+-include $(OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) $(foreach layer,$(LAYERS),$($(layer)_OBJECTS:.o=.d))
+
+run:
+	@PORT='$(PORT)' RUN_DIR='$(RUN_DIR)' BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' \
+		exec env --default-signal=INT,TERM config/run/run.sh
+
+tour:
+	@PORT='$(PORT)' exec config/run/tour.sh check
+
+test:
+	@LAYER='$(LAYER)' FILTER='$(FILTER)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
+
+lint: compile_commands
+	@exec config/run/lint.sh
+
+# For clang-tidy and for editors.
+compile_commands:
+	@{ comma='['; for file in $(SOURCES) $(wildcard tests/*/*.c); do \
+		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$comma" '$(CURDIR)' \
+			"$$file" '$(filter-out -MMD -MP,$(COMPILE)) $(WARNINGS) -c '"$$file"; \
+		comma=','; \
+	done; echo ']'; } >compile_commands.json
+
+layering:
+	@config/run/layering.sh
+
+fresh:
+	@SUITES='$(SUITES)' exec config/run/fresh.sh
+
+clean:
+	rm -rf build build-*/ .test compile_commands.json
+
+clean-run:
+	@RUN_DIR='$(RUN_DIR)' config/run/clean-run.sh

@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# make test: the layers of tests, each one Criterion program under AddressSanitizer and UBSan, on a
+# private Redis and PostgreSQL in a throwaway folder; ends in one line, "N passed, N failed".
+#
+# LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
+# crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
+# itself: Criterion runs each test in a process of its own, whose leaks pass silently otherwise.
+# Reports and the logs of what failed are in .test/ afterwards.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/../.."
+
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300)
+build=${BUILD:-build}
+sanitized=$build-san
+output=$(readlink -m "${TEST_DIR:-.test}")
+run_id=$$-$(date +%s%N)
+stores=
+child=
+passed=0
+failed=0
+
+die() {
+	echo "test: $*" >&2
+	exit 1
+}
+
+# In the background, so that a signal is heeded while it runs.
+run() {
+	local status=0
+	"$@" 9>&- &
+	child=$!
+	wait "$child" || status=$?
+	child=
+	return "$status"
+}
+
+# The pids of what the tests started and left: it has this run's number in its environment, or works
+# in the throwaway folder (Redis and PostgreSQL write over their environment).
+left_over() {
+	local process pid cwd
+	for process in /proc/[0-9]*; do
+		pid=${process#/proc/}
+		cwd=$(readlink "$process/cwd" 2>/dev/null) || continue
+		case $cwd in
+		"$stores/redis" | "$stores/postgres/data") continue ;;
+		"$stores"/*) echo "$pid" ;;
+		*) ! grep -qsz "^ONSALE_TEST_RUN=$run_id$" "$process/environ" || echo "$pid" ;;
+		esac
+	done
+}
+
+end_left_over() {
+	local pids
+	[ -n "$stores" ] || return 0
+	mapfile -t pids < <(left_over)
+	[ "${#pids[@]}" -gt 0 ] || return 0
+	echo "test: ending what was left running: ${pids[*]}" >&2
+	kill -KILL "${pids[@]}" 2>/dev/null || true
+}
+
+clean_up() {
+	local status=$?
+	set +e
+	trap '' INT TERM HUP PIPE
+	trap - EXIT
+	if [ -n "$child" ]; then
+		kill -TERM "$child" 2>/dev/null
+		wait "$child"
+	fi
+	end_left_over
+	if [ -n "$stores" ]; then
+		config/run/stores.sh wipe "$stores"
+		rm -rf "$stores"
+	fi
+	exit "$status"
+}
+
+build_all() {
+	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all
+	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all tests
+}
+
+start_stores() {
+	local urls
+	stores=$(config/run/stores.sh throwaway 9>&-)
+	urls=$(config/run/stores.sh urls "$stores")
+	eval "$urls"
+	psql -X -q -v ON_ERROR_STOP=1 "$DATABASE_URL" -c 'create database onsale_test'
+	DATABASE_URL=${DATABASE_URL/'/onsale?'//onsale_test?}
+	DATABASE_URL=$DATABASE_URL run "$sanitized/onsale" migrate || die "the migration failed"
+	export ONSALE_TEST_DATABASE_URL=$DATABASE_URL ONSALE_TEST_REDIS_URL=$REDIS_URL
+	unset DATABASE_URL REDIS_URL
+	mkdir -p "$stores/tmp"
+	chmod 711 "$stores/tmp"
+}
+
+export_environment() {
+	local sanitizers="log_path=$output/sanitizer/log:exitcode=86"
+	ulimit -n "$(ulimit -H -n)"
+	export ONSALE_TEST_ROOT=$PWD
+	ONSALE_TEST_SERVER=$(readlink -f "$sanitized/onsale")
+	ONSALE_TEST_SERVER_PLAIN=$(readlink -f "$build/onsale")
+	export ONSALE_TEST_SERVER ONSALE_TEST_SERVER_PLAIN
+	export ONSALE_TEST_STORES=$PWD/config/run/stores.sh
+	export ONSALE_TEST_OUTPUT=$output ONSALE_TEST_RUN=$run_id
+	export TMPDIR=$stores/tmp
+	export ASAN_OPTIONS=$sanitizers:detect_stack_use_after_return=1:strict_string_checks=1
+	export UBSAN_OPTIONS=$sanitizers:print_stacktrace=1
+	export LSAN_OPTIONS=$sanitizers
+}
+
+count_status() {
+	grep -cE "<testcase .*status=\"($1)\"" "$2" || true
+}
+
+sanitizer_logs() {
+	find "$output/sanitizer" -type f -size +0 2>/dev/null
+}
+
+# Counts one more failure for each thing that the layer's own report does not know of.
+judge_layer() {
+	local layer=$1 status=$2 report=$3 log bad=0 good=0
+	if [ -s "$report" ]; then
+		good=$(count_status PASSED "$report")
+		bad=$(count_status 'FAILED|ERRORED|SKIPPED' "$report")
+	fi
+	if [ "$status" = 124 ] || [ "$status" = 137 ]; then
+		echo "test: layer $layer was not done within ${limit_seconds[$layer]} s" >&2
+		bad=$((bad + 1))
+	elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
+		echo "test: layer $layer ended with status $status" >&2
+		bad=1
+	elif [ "$((good + bad))" = 0 ]; then
+		echo "test: layer $layer ran no test" >&2
+		bad=1
+	fi
+	while read -r log; do
+		echo "test: a sanitizer's log in layer $layer: $log" >&2
+		head -n 60 "$log" >&2
+		mv "$log" "$output/$layer.${log##*/}"
+		bad=$((bad + 1))
+	done < <(sanitizer_logs)
+	echo "$layer: $good of $((good + bad))"
+	passed=$((passed + good))
+	failed=$((failed + bad))
+}
+
+run_layer() {
+	local layer=$1 status=0 report=$output/$1.xml
+	local arguments=(-j2 "--xml=$report")
+	[ -z "${FILTER:-}" ] || arguments+=(--filter "$FILTER")
+	echo "layer $layer"
+	run timeout -k 5 "${limit_seconds[$layer]}" "$sanitized/tests/$layer" "${arguments[@]}" || status=$?
+	end_left_over
+	judge_layer "$layer" "$status" "$report"
+}
+
+layers_to_run() {
+	local layer
+	for layer in unit flow live wire; do
+		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
+		! compgen -G "tests/$layer/*.c" >/dev/null || echo "$layer"
+	done
+}
+
+unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
+mapfile -t layers < <(layers_to_run)
+[ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
+[ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
+mkdir -p "$output"
+exec 9>>"$output/lock"
+flock -n 9 || die "another make test is using $output; wait for it, or give TEST_DIR= and BUILD="
+find "$output" -mindepth 1 ! -name lock -delete
+mkdir -p "$output/sanitizer"
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP PIPE
+config/run/packages.sh run test 9>&-
+build_all || die "the build failed"
+start_stores
+export_environment
+for layer in "${layers[@]}"; do
+	run_layer "$layer"
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

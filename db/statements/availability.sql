@@ -1,0 +1,1 @@
+SELECT nth, available, sold_seats FROM availability($1)

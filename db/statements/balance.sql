@@ -1,0 +1,1 @@
+SELECT op, money, points FROM balance($1)

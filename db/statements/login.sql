@@ -1,0 +1,1 @@
+SELECT user_id, is_admin, hash FROM login($1)

@@ -1,0 +1,1 @@
+select digest from onsale_migrations where name = $1

@@ -1,0 +1,1 @@
+SELECT op, document FROM reservation($1, $2, $3)

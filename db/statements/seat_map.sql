@@ -1,0 +1,1 @@
+SELECT seats_json, letters FROM seat_map($1)

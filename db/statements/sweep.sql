@@ -1,0 +1,1 @@
+SELECT swept, keys_dropped FROM sweep($1)

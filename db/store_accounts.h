@@ -1,0 +1,39 @@
+/* People and their money: accounts, the ledger, charges, log-in records. */
+#ifndef ONSALE_DB_STORE_ACCOUNTS_H
+#define ONSALE_DB_STORE_ACCOUNTS_H
+
+#include "db/store.h"
+
+/* Adds to the balance. Reply kept: 201. STORE_NOT_FOUND: no such user. STORE_REFUSED: the balance
+ * would pass 10^15. Batched. */
+struct store_charge {
+	struct pg_op op;
+	struct idem idem;
+	int64_t user_id, amount;
+	enum store_outcome outcome;
+	struct store_reply reply;
+};
+void store_charge(struct pg *pg, struct store_charge *charge);
+
+struct store_balance {
+	struct pg_op op;
+	int64_t user_id;
+	bool found;
+	int64_t balance, points;
+};
+void store_balance(struct pg *pg, struct store_balance *balance);
+
+enum { STORE_HASH_SIZE = 128 }; /* libsodium's crypto_pwhash_STRBYTES */
+
+/* What log-in needs of the account with this e-mail (compared without case). */
+struct store_login {
+	struct pg_op op;
+	const char *email;
+	bool found; /* and has a password */
+	int64_t user_id;
+	bool admin;
+	char password_hash[STORE_HASH_SIZE];
+};
+void store_login(struct pg *pg, struct store_login *login);
+
+#endif

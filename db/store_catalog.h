@@ -1,0 +1,108 @@
+/* What is on sale: events with their lines' settings, performances, seats. */
+#ifndef ONSALE_DB_STORE_CATALOG_H
+#define ONSALE_DB_STORE_CATALOG_H
+
+#include "db/store.h"
+
+enum { STORE_TITLE_SIZE = 801, STORE_VENUE_SIZE = 801, STORE_MESSAGE_SIZE = 2001 };
+
+struct store_event {
+	int64_t id;
+	char title[STORE_TITLE_SIZE], venue[STORE_VENUE_SIZE]; /* 200 code points */
+	bool has_opening;
+	int64_t sale_opens_unix_ms;
+	bool queue_enabled, queue_paused;
+	int64_t capacity, admit_per_second, pass_ttl_seconds, abandon_after_seconds;
+	char message[STORE_MESSAGE_SIZE]; /* 500 code points; "" where there is none */
+	int64_t revision; /* grows with each change of any event: a number from one sequence */
+};
+
+struct store_performance {
+	int64_t id, event_id, starts_unix_ms, seats_total;
+	int64_t revision;
+};
+
+/* Events and performances whose revision is above `after`, oldest first, at most `limit` rows each:
+ * what an instance reads every second to know what is on sale. A revision is taken under a lock, so
+ * that none becomes visible after a higher one. */
+struct store_changes {
+	struct pg_op op;
+	int64_t events_after, performances_after, limit;
+	struct store_event *events; /* owned by the operation; store_changes_free */
+	struct store_performance *performances;
+	size_t event_count, performance_count;
+};
+void store_changes(struct pg *pg, struct store_changes *changes);
+void store_changes_free(struct store_changes *changes);
+
+/* Seats of each performance that nobody holds (a lapsed hold counts as none) or has bought, and seats
+ * sold. Reads only index entries of seats that are taken. */
+struct store_availability {
+	struct pg_op op;
+	const int64_t *performance_ids; /* in; at most 4,096 */
+	size_t count;
+	int64_t *available, *sold; /* out, in the same order; arrays of the caller's */
+};
+void store_availability(struct pg *pg, struct store_availability *availability);
+
+/* The seats of a performance, in order of section, row, number: JSON members as the contract has them,
+ * `"seats":[…]`, and the letters of seats/status, judged at the read. */
+struct store_seats {
+	struct pg_op op;
+	int64_t performance_id;
+	bool found;
+	char *seats_json; /* "[{…},…]"; owned by the operation; store_seats_free */
+	size_t seats_json_len;
+	char *letters; /* one a seat: A, H, S */
+	size_t letters_len;
+};
+void store_seats(struct pg *pg, struct store_seats *seats);
+void store_seats_free(struct store_seats *seats);
+
+/* --- operators --- */
+
+/* Creates an event; in: event (id and revision aside); out: its id. */
+struct store_event_create {
+	struct pg_op op;
+	struct store_event event;
+	int64_t admin_id; /* who: goes into the audit trail */
+};
+void store_event_create(struct pg *pg, struct store_event_create *create);
+
+struct store_section {
+	const char *name;
+	int64_t rows, seats_per_row, price;
+};
+
+/* Creates a performance and generates its seats: rows "A".."Z", "AA".., numbers from 1. */
+struct store_performance_create {
+	struct pg_op op;
+	int64_t admin_id, event_id, starts_unix_ms;
+	const struct store_section *sections;
+	size_t section_count;
+	bool found; /* the event exists */
+	int64_t id, seats_total;
+};
+void store_performance_create(struct pg *pg, struct store_performance_create *create);
+
+/* Changes some of a line's settings. */
+struct store_queue_update {
+	struct pg_op op;
+	int64_t admin_id, event_id;
+	bool set_enabled, set_paused, set_capacity, set_admit_per_second, set_pass_ttl, set_abandon_after,
+		set_message;
+	struct store_event event; /* in: the new values; out: the event as it is now */
+	bool found;
+};
+void store_queue_update(struct pg *pg, struct store_queue_update *update);
+
+/* A new epoch of an event's line: a number that no one else was given. 1 for the first. */
+struct store_epoch {
+	struct pg_op op;
+	int64_t event_id;
+	bool found;
+	int64_t epoch;
+};
+void store_epoch(struct pg *pg, struct store_epoch *epoch);
+
+#endif

@@ -1,0 +1,103 @@
+/* Holds, payments, cancellations: the sale itself. PostgreSQL alone decides it; see
+ * db/functions/ for the lock order and the judging. Each operation is embedded in its flow;
+ * store_*() may be called again on it only after `done`. All batch. */
+#ifndef ONSALE_DB_STORE_RESERVATIONS_H
+#define ONSALE_DB_STORE_RESERVATIONS_H
+
+#include "db/store.h"
+
+enum { STORE_SEATS_MAX = 100 };
+
+/* Holds all seats or none. Replies kept: 201, 409 seat_unavailable. */
+struct store_hold {
+	struct pg_op op;
+	/* in */
+	struct idem idem;
+	int64_t user_id, performance_id;
+	int64_t seat_ids[STORE_SEATS_MAX]; /* distinct; order does not matter */
+	size_t seat_count;
+	int64_t hold_ttl_ms;
+	const char *currency;
+	bool replay_only; /* only find what is kept under the key: STORE_KEY_UNKNOWN else */
+	/* out */
+	enum store_outcome outcome; /* STORE_NOT_FOUND: a seat is not the performance's */
+	struct store_reply reply;
+	int64_t reservation_id;				/* of a 201, replayed or not; else 0 */
+	int64_t hold_left_ms;				/* of a fresh 201, by PostgreSQL's clock */
+	int64_t taken_ids[STORE_SEATS_MAX];		/* of a fresh 409: the seats that were taken */
+	bool taken_sold[STORE_SEATS_MAX];		/* … and which of them are sold, not held */
+	size_t taken_count;
+};
+void store_hold(struct pg *pg, struct store_hold *hold);
+
+/* Pays a held reservation. Replies kept: 201, 402, 409 already_paid, 409 reservation_cancelled,
+ * 410 hold_expired. STORE_NOT_FOUND: not a reservation of this user. */
+struct store_pay {
+	struct pg_op op;
+	/* in */
+	struct idem idem;
+	int64_t user_id, reservation_id;
+	int64_t use_points; /* points to pay with, at most; 0: none */
+	int64_t reward_percent;
+	const char *currency;
+	/* out */
+	enum store_outcome outcome;
+	struct store_reply reply;
+	bool paid; /* a 201, fresh or replayed; the members below are set */
+	int64_t performance_id;
+	int64_t seat_ids[STORE_SEATS_MAX];
+	size_t seat_count;
+	struct digest hold_key; /* idem.key of the hold: owner of the seats' markers in Redis */
+};
+void store_pay(struct pg *pg, struct store_pay *pay);
+
+/* Cancels a held reservation: by nature idempotent, no key. reply: 200, also the second time; 410
+ * hold_expired. STORE_NOT_FOUND as above. STORE_REFUSED: it is paid (refunds are not part of this
+ * operation yet). */
+struct store_cancel {
+	struct pg_op op;
+	/* in */
+	int64_t user_id, reservation_id;
+	const char *request_id;
+	/* out */
+	enum store_outcome outcome;
+	struct store_reply reply;
+	bool freed; /* this call freed the seats */
+	int64_t performance_id;
+	int64_t seat_ids[STORE_SEATS_MAX];
+	size_t seat_count;
+	struct digest hold_key;
+};
+void store_cancel(struct pg *pg, struct store_cancel *cancel);
+
+/* One reservation of this user, as the contract shows it (a lapsed one as "expired", swept or not).
+ * STORE_REPLY (200) or STORE_NOT_FOUND. */
+struct store_reservation {
+	struct pg_op op;
+	int64_t user_id, reservation_id;
+	const char *currency;
+	enum store_outcome outcome;
+	struct store_reply reply;
+};
+void store_reservation(struct pg *pg, struct store_reservation *reservation);
+
+/* Ends holds that lapsed: at most `limit`, oldest first, skipping rows that somebody has locked;
+ * writes their outbox events. Not batched. */
+struct store_sweep {
+	struct pg_op op;
+	int64_t limit;
+	int64_t swept;	/* holds ended */
+	int64_t keys_dropped; /* idempotency records older than 24 h, dropped in passing, at most limit */
+};
+void store_sweep(struct pg *pg, struct store_sweep *sweep);
+
+/* Whether any seat of the event was ever held: what Redis must know before it may say that an idempotency
+ * key of the event's holds is new. */
+struct store_keys_known {
+	struct pg_op op;
+	int64_t event_id;
+	bool any;
+};
+void store_keys_known(struct pg *pg, struct store_keys_known *known);
+
+#endif

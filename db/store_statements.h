@@ -1,0 +1,18 @@
+/* The statements of all stores, each defined in the store that owns it. */
+#ifndef ONSALE_DB_STORE_STATEMENTS_H
+#define ONSALE_DB_STORE_STATEMENTS_H
+
+#include "db/pg.h"
+
+/* store_reservations.c */
+extern const struct pg_statement store_hold_statement, store_pay_statement, store_cancel_statement,
+	store_reservation_statement, store_sweep_statement, store_keys_known_statement;
+/* store_accounts.c */
+extern const struct pg_statement store_charge_statement, store_balance_statement,
+	store_login_statement;
+/* store_catalog.c */
+extern const struct pg_statement store_changes_statement, store_availability_statement,
+	store_seats_statement, store_event_create_statement, store_performance_create_statement,
+	store_queue_update_statement, store_epoch_statement;
+
+#endif

@@ -1,0 +1,16 @@
+/* The Lua of this room, for seat_lock.c and mutex.c. Each file says what its keys and arguments are. */
+#ifndef ONSALE_LOCK_SCRIPTS_H
+#define ONSALE_LOCK_SCRIPTS_H
+
+#include "db/redis.h"
+
+extern const struct redis_script lock_acquire_script;
+extern const struct redis_script lock_mark_script;
+extern const struct redis_script lock_release_script;
+extern const struct redis_script lock_extend_script;
+extern const struct redis_script lock_keys_since_script;
+extern const struct redis_script lock_generation_script;
+extern const struct redis_script mutex_release_script;
+extern const struct redis_script mutex_extend_script;
+
+#endif

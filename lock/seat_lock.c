@@ -1,0 +1,362 @@
+/* Seat locks: an acquire is one call of lock/acquire.lua, whose verdict comes back as a word and its
+ * parts.
+ *   seat_lock_acquire -> acquire_send -> acquire_done -> finish
+ *                             ^---- wait_over <---- wait_begin: "wait", others are still deciding
+ *
+ * All else (hold, sold, release, extend, …) is sent and forgotten: what fails there lapses by itself, and
+ * PostgreSQL decides every sale. */
+#include "lock/seat_lock.h"
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/queue.h>
+#include "lock/pause.h"
+#include "lock/scripts.h"
+#include "proto/base/check.h"
+#include "proto/base/log.h"
+
+enum {
+	EVENT_KEY_SIZE = 96,
+	KEY_KEPT_SECONDS = 24 * 60 * 60,
+	SOLD_LIFE_MS = 60 * 1000,
+	MARGIN_MAX_MS = 1000, /* by which a marker ends before its hold, at most */
+	WAITING_MAX = 10000, /* requests that wait for a seat; past that none waits */
+	NUMBER_SIZE = 24
+};
+
+/* A request that waits for seats which others are deciding about. */
+struct waiter {
+	LIST_ENTRY(waiter) link;
+	struct event timer;
+	struct seat_lock *lock;
+};
+
+struct seat_locks {
+	struct event_base *base;
+	struct redis *redis;
+	struct seat_lock_settings settings;
+	LIST_HEAD(waiter_list, waiter) waiters; /* pausing, or trying again */
+	unsigned waiting;
+};
+
+struct seat_locks *seat_locks_new(
+	struct event_base *base, struct redis *redis, const struct seat_lock_settings *settings)
+{
+	struct seat_locks *locks = must_calloc(1, sizeof *locks);
+	locks->base = base;
+	locks->redis = redis;
+	locks->settings = *settings;
+	LIST_INIT(&locks->waiters);
+	return locks;
+}
+
+/* The key onsale:{event}:<rest>. */
+static const char *event_key(char key[EVENT_KEY_SIZE], int64_t event_id, const char *rest)
+{
+	int len = snprintf(key, EVENT_KEY_SIZE, "onsale:{%" PRId64 "}:%s", event_id, rest);
+	CHECK(len > 0 && len < EVENT_KEY_SIZE);
+	return key;
+}
+
+static const char *idem_key(char key[EVENT_KEY_SIZE], int64_t event_id, const char *owner)
+{
+	char rest[sizeof "idem:" + DIGEST_HEX_SIZE];
+	snprintf(rest, sizeof rest, "idem:%s", owner);
+	return event_key(key, event_id, rest);
+}
+
+/* --- waiting --- */
+
+static void wait_end(struct seat_lock *lock)
+{
+	struct waiter *waiter = lock->timer;
+	if (!waiter)
+		return;
+	evtimer_del(&waiter->timer);
+	LIST_REMOVE(waiter, link);
+	lock->locks->waiting--;
+	lock->timer = NULL;
+	free(waiter);
+}
+
+static void finish(struct seat_lock *lock, enum seat_lock_result result)
+{
+	wait_end(lock);
+	lock->done(lock, result);
+}
+
+void seat_locks_free(struct seat_locks *locks)
+{
+	if (!locks)
+		return;
+	while (!LIST_EMPTY(&locks->waiters))
+		finish(LIST_FIRST(&locks->waiters)->lock, SEAT_LOCK_AWAY);
+	free(locks);
+}
+
+static void acquire_send(struct seat_lock *lock);
+
+static void wait_over(evutil_socket_t fd UNUSED, short what UNUSED, void *context)
+{
+	acquire_send(context);
+}
+
+static void wait_begin(struct seat_lock *lock)
+{
+	struct seat_locks *locks = lock->locks;
+	struct waiter *waiter = lock->timer;
+	if (!waiter) {
+		waiter = must_calloc(1, sizeof *waiter);
+		waiter->lock = lock;
+		evtimer_assign(&waiter->timer, locks->base, wait_over, lock);
+		LIST_INSERT_HEAD(&locks->waiters, waiter, link);
+		locks->waiting++;
+		lock->timer = waiter;
+	}
+	pause_begin(&waiter->timer, lock->give_up_ms);
+}
+
+static bool may_wait(const struct seat_lock *lock)
+{
+	const struct seat_locks *locks = lock->locks;
+	if (locks->settings.wait_ms == 0 || (!lock->timer && locks->waiting >= WAITING_MAX))
+		return false;
+	return !pause_given_up(lock->give_up_ms);
+}
+
+/* --- the verdict of acquire.lua --- */
+
+/* Elements from `first` on are seat ids. */
+static bool read_refused_ids(struct seat_lock *lock, const struct redis_value *reply, size_t first)
+{
+	size_t len = redis_len(reply);
+	if (len <= first || len - first > SEAT_LOCK_MAX)
+		return false;
+	lock->refused_count = len - first;
+	for (size_t i = 0; i < lock->refused_count; i++)
+		lock->refused_ids[i] = redis_int(redis_at(reply, first + i));
+	return true;
+}
+
+static bool read_taken(struct seat_lock *lock, const struct redis_value *reply)
+{
+	lock->refused_body = lock->body;
+	snprintf(lock->refused_request_id, sizeof lock->refused_request_id, "%s", lock->request_id);
+	return read_refused_ids(lock, reply, 1);
+}
+
+static bool read_replay(struct seat_lock *lock, const struct redis_value *reply)
+{
+	if (redis_len(reply) < 3)
+		return false;
+	size_t hex_len, id_len, body_len;
+	const char *hex = redis_text(redis_at(reply, 1), &hex_len);
+	const char *id = redis_text(redis_at(reply, 2), &id_len);
+	uint8_t *body = lock->refused_body.bytes;
+	if (sodium_hex2bin(body, DIGEST_SIZE, hex, hex_len, NULL, &body_len, NULL) != 0 ||
+		body_len != DIGEST_SIZE || id_len >= sizeof lock->refused_request_id)
+		return false;
+	memcpy(lock->refused_request_id, id, id_len);
+	lock->refused_request_id[id_len] = '\0';
+	return read_refused_ids(lock, reply, 3);
+}
+
+static void judge(struct seat_lock *lock, const struct redis_value *reply)
+{
+	static const struct {
+		const char *word;
+		enum seat_lock_result result;
+		bool (*read)(struct seat_lock *lock, const struct redis_value *reply);
+	} verdicts[] = {
+		{"ours", SEAT_LOCK_OURS, NULL},
+		{"known", SEAT_LOCK_KEY_KNOWN, NULL},
+		{"taken", SEAT_LOCK_TAKEN, read_taken},
+		{"replay", SEAT_LOCK_REPLAY, read_replay},
+		{"look_up", SEAT_LOCK_LOOK_UP, NULL},
+		{"no_pass", SEAT_LOCK_NO_PASS, NULL},
+	};
+	size_t len;
+	const char *word = redis_len(reply) ? redis_text(redis_at(reply, 0), &len) : "";
+	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+		if (strcmp(word, verdicts[i].word) != 0)
+			continue;
+		if (verdicts[i].read && !verdicts[i].read(lock, reply))
+			break;
+		finish(lock, verdicts[i].result);
+		return;
+	}
+	if (strcmp(word, "wait") == 0) {
+		wait_begin(lock);
+		return;
+	}
+	log_error("lock/acquire.lua: a reply that makes no sense: \"%s\"", word);
+	finish(lock, SEAT_LOCK_AWAY);
+}
+
+/* PostgreSQL decides alone now; the script may still run late and leave a refusal under the key. Noted
+ * behind it, the key is PostgreSQL's. A bad pass opens no such door. */
+static void note_key(const struct seat_lock *lock)
+{
+	char key[EVENT_KEY_SIZE], owner[DIGEST_HEX_SIZE];
+	digest_hex(&lock->key, owner);
+	REDIS_ARGS(args, 5);
+	redis_arg_text(&args, "SET");
+	redis_arg_text(&args, idem_key(key, lock->event_id, owner));
+	redis_arg_text(&args, "P");
+	redis_arg_text(&args, "EX");
+	redis_arg_i64(&args, KEY_KEPT_SECONDS);
+	redis_command(lock->locks->redis, &args, NULL, NULL);
+}
+
+static void acquire_done(void *context, enum db_result result, const struct redis_value *value)
+{
+	struct seat_lock *lock = context;
+	if (result == DB_OK) {
+		judge(lock, value);
+		return;
+	}
+	if (result == DB_UNKNOWN && !lock->pass_bad)
+		note_key(lock);
+	finish(lock, SEAT_LOCK_AWAY);
+}
+
+/* --- acquire --- */
+
+static const char *pass_argument(const struct seat_lock *lock, char nonce[NUMBER_SIZE])
+{
+	if (lock->pass_bad)
+		return "-";
+	if (!lock->need_pass)
+		return "";
+	snprintf(nonce, NUMBER_SIZE, "%" PRIu64, lock->pass_nonce);
+	return nonce;
+}
+
+static void acquire_send(struct seat_lock *lock)
+{
+	char meta[EVENT_KEY_SIZE], idem[EVENT_KEY_SIZE], pass[EVENT_KEY_SIZE],
+		prefix[EVENT_KEY_SIZE];
+	char owner[DIGEST_HEX_SIZE], body[DIGEST_HEX_SIZE], nonce[NUMBER_SIZE];
+	digest_hex(&lock->key, owner);
+	digest_hex(&lock->body, body);
+
+	REDIS_ARGS(args, 12 + SEAT_LOCK_MAX);
+	redis_arg_text(&args, event_key(meta, lock->event_id, "meta"));
+	redis_arg_text(&args, idem_key(idem, lock->event_id, owner));
+	redis_arg_text(&args, event_key(pass, lock->event_id, "pass"));
+	redis_arg_text(&args, event_key(prefix, lock->event_id, "lock:"));
+	redis_arg_text(&args, owner);
+	redis_arg_i64(&args, lock->locks->settings.locking_ms);
+	redis_arg_text(&args, body);
+	redis_arg_text(&args, lock->request_id);
+	redis_arg_i64(&args, lock->user_id);
+	redis_arg_text(&args, pass_argument(lock, nonce));
+	redis_arg_text(&args, may_wait(lock) ? "1" : "0");
+	redis_arg_text(&args, lock->key_is_new ? "1" : "0");
+	for (size_t i = 0; i < lock->seat_count; i++)
+		redis_arg_i64(&args, lock->seat_ids[i]);
+	lock->tries++;
+	redis_eval(lock->locks->redis, &lock_acquire_script, 3, &args, acquire_done, lock);
+}
+
+void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
+{
+	CHECK(lock->seat_count > 0 && lock->seat_count <= SEAT_LOCK_MAX);
+	CHECK(strlen(lock->request_id) < SEAT_LOCK_REQUEST_ID_SIZE);
+	lock->locks = locks;
+	lock->refused_count = 0;
+	lock->tries = 0;
+	lock->timer = NULL;
+	lock->give_up_ms = pause_give_up_ms(locks->settings.wait_ms);
+	acquire_send(lock);
+}
+
+/* --- sent and forgotten --- */
+
+static void mark(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids, size_t count,
+	const char *owner, const char *state, int64_t life_ms)
+{
+	char meta[EVENT_KEY_SIZE], idem[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE];
+	CHECK(count <= SEAT_LOCK_MAX);
+	REDIS_ARGS(args, 6 + SEAT_LOCK_MAX);
+	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_arg_text(&args, idem_key(idem, event_id, owner));
+	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
+	redis_arg_text(&args, owner);
+	redis_arg_text(&args, state);
+	redis_arg_i64(&args, life_ms);
+	for (size_t i = 0; i < count; i++)
+		redis_arg_i64(&args, seat_ids[i]);
+	redis_eval(locks->redis, &lock_mark_script, 2, &args, NULL, NULL);
+}
+
+void seat_lock_hold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner, int64_t hold_left_ms)
+{
+	char hex[DIGEST_HEX_SIZE];
+	digest_hex(owner, hex);
+	int64_t tenth_ms = hold_left_ms / 10;
+	int64_t life_ms = hold_left_ms - (tenth_ms < MARGIN_MAX_MS ? tenth_ms : MARGIN_MAX_MS);
+	mark(locks, event_id, seat_ids, count, hex, "H", life_ms > 0 ? life_ms : 1);
+}
+
+void seat_lock_sold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner)
+{
+	char hex[DIGEST_HEX_SIZE] = "-";
+	if (owner)
+		digest_hex(owner, hex);
+	mark(locks, event_id, seat_ids, count, hex, "S", SOLD_LIFE_MS);
+}
+
+void seat_lock_release(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner)
+{
+	char meta[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE], hex[DIGEST_HEX_SIZE];
+	CHECK(count <= SEAT_LOCK_MAX);
+	digest_hex(owner, hex);
+	REDIS_ARGS(args, 3 + SEAT_LOCK_MAX);
+	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
+	redis_arg_text(&args, hex);
+	for (size_t i = 0; i < count; i++)
+		redis_arg_i64(&args, seat_ids[i]);
+	redis_eval(locks->redis, &lock_release_script, 1, &args, NULL, NULL);
+}
+
+void seat_lock_extend(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner)
+{
+	char meta[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE], hex[DIGEST_HEX_SIZE];
+	CHECK(count <= SEAT_LOCK_MAX);
+	digest_hex(owner, hex);
+	REDIS_ARGS(args, 4 + SEAT_LOCK_MAX);
+	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
+	redis_arg_text(&args, hex);
+	redis_arg_i64(&args, locks->settings.locking_ms);
+	for (size_t i = 0; i < count; i++)
+		redis_arg_i64(&args, seat_ids[i]);
+	redis_eval(locks->redis, &lock_extend_script, 1, &args, NULL, NULL);
+}
+
+void seat_lock_keys_since(struct seat_locks *locks, int64_t event_id, bool all_known)
+{
+	char meta[EVENT_KEY_SIZE];
+	REDIS_ARGS(args, 2);
+	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_arg_text(&args, all_known ? "1" : "0");
+	redis_eval(locks->redis, &lock_keys_since_script, 1, &args, NULL, NULL);
+}
+
+void seat_lock_new_generation(struct seat_locks *locks, int64_t event_id)
+{
+	char meta[EVENT_KEY_SIZE];
+	REDIS_ARGS(args, 1);
+	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_eval(locks->redis, &lock_generation_script, 1, &args, NULL, NULL);
+}

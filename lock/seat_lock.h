@@ -1,0 +1,113 @@
+/* Seat locks in Redis, in front of PostgreSQL: latecomers lose here, in one round trip. One script takes
+ * all seats of a request or none, and knows the request's idempotency key. Redis may be wrong, absent or
+ * rolled back: PostgreSQL alone decides a sale.
+ *
+ * Keys of event E:
+ *   onsale:{E}:lock:<generation>:<seat>   "<owner>:L" locking, while PostgreSQL decides; "<owner>:H"
+ *                                         held; "<owner>:S" sold. Always with an expiry (PX).
+ *   onsale:{E}:idem:<key digest>          "P" whatever comes under it goes to PostgreSQL, or a stored
+ *                                         refusal: generation, body digest, seats, request id; 24 h
+ *   onsale:{E}:meta                       hash (shared with queue/): lock_generation, keys_since
+ *   onsale:{E}:pass                       hash (queue/'s): user -> "nonce:…"
+ * An owner is the digest of user and idempotency key, in hex: repeats under a key are the same owner.
+ * Release and extension ask for the owner; nothing is released by a plain DEL.
+ *
+ * Operations are embedded in the caller's struct; `done` is called once, never before the submitting
+ * call returns. */
+#ifndef ONSALE_LOCK_SEAT_LOCK_H
+#define ONSALE_LOCK_SEAT_LOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "db/redis.h"
+#include "proto/digest.h"
+
+enum { SEAT_LOCK_MAX = 100, SEAT_LOCK_REQUEST_ID_SIZE = 129 };
+
+/* The scripts of this room, for redis_new; NULL-terminated. */
+extern const struct redis_script *const lock_scripts[];
+
+struct event_base;
+struct seat_locks;
+
+struct seat_lock_settings {
+	unsigned locking_ms; /* life of a lock while PostgreSQL decides */
+	unsigned wait_ms; /* for seats that others are just locking; 0: nobody waits */
+};
+
+struct seat_locks *seat_locks_new(
+	struct event_base *base, struct redis *redis, const struct seat_lock_settings *settings);
+
+/* After redis_free, which answers what is in flight. Requests that wait for a seat end as SEAT_LOCK_AWAY. */
+void seat_locks_free(struct seat_locks *locks);
+
+enum seat_lock_result {
+	SEAT_LOCK_OURS, /* all seats are locked for us, the key is noted as PostgreSQL's */
+	SEAT_LOCK_KEY_KNOWN, /* PostgreSQL has, or will have, the answer: go there without the locks. Says
+			      * nothing of the pass */
+	SEAT_LOCK_REPLAY, /* refused before, under this key: refused_* hold the first refusal */
+	SEAT_LOCK_TAKEN, /* refused now, and kept under the key for 24 h: refused_* */
+	SEAT_LOCK_LOOK_UP, /* to be refused (taken, no pass, or by a refusal kept before an outage), but
+			     * PostgreSQL may know the key: ask it, and where it knows none, acquire
+			     * again with key_is_new */
+	SEAT_LOCK_NO_PASS, /* the pass is not the live one, or gone; nothing was locked or kept */
+	SEAT_LOCK_AWAY /* no Redis, no answer in time, or an error: PostgreSQL decides alone */
+};
+
+struct seat_lock {
+	/* the caller's */
+	void (*done)(struct seat_lock *lock, enum seat_lock_result result);
+	void *owner;
+	int64_t event_id, user_id;
+	int64_t seat_ids[SEAT_LOCK_MAX];
+	size_t seat_count;
+	struct digest key, body; /* idem.key (the owner) and idem.body */
+	const char *request_id; /* shorter than SEAT_LOCK_REQUEST_ID_SIZE; valid until done */
+	bool need_pass; /* the event's line is enabled: the pass's nonce must be the live one */
+	bool pass_bad; /* the pass is missing, forged or expired: only a known key counts */
+	uint64_t pass_nonce;
+	bool key_is_new; /* PostgreSQL was asked: the key is new, whatever Redis's age */
+	/* out, of SEAT_LOCK_REPLAY and SEAT_LOCK_TAKEN */
+	int64_t refused_ids[SEAT_LOCK_MAX];
+	size_t refused_count;
+	struct digest refused_body; /* REPLAY: if it differs from `body`, the key was reused */
+	char refused_request_id[SEAT_LOCK_REQUEST_ID_SIZE];
+
+	/* seat_lock.c's */
+	struct seat_locks *locks;
+	uint64_t give_up_ms;
+	unsigned tries;
+	void *timer;
+};
+
+/* Order of judging: the key, then the pass, then the seats. */
+void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock);
+
+/* PostgreSQL said that these are held: the markers become *held* for hold_left_ms less a margin, so that none
+ * outlives its hold, where they are ours or nobody's, and the key is noted as PostgreSQL's. Nobody waits
+ * for it. */
+void seat_lock_hold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner, int64_t hold_left_ms);
+
+/* PostgreSQL said that these are sold: latecomers lose in Redis for a minute. Sets the marker where it is
+ * this owner's or nobody's (owner NULL: nobody's). */
+void seat_lock_sold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner);
+
+/* Gives back what is still this owner's. Nobody waits for it. */
+void seat_lock_release(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner);
+
+/* Prolongs locks that are being decided; only this owner's. */
+void seat_lock_extend(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
+	size_t count, const struct digest *owner);
+
+/* Tells Redis since when it knows all idempotency keys of an event's holds: 0, where PostgreSQL keeps no
+ * record that it could have lost; else now. Does nothing where it is told already. */
+void seat_lock_keys_since(struct seat_locks *locks, int64_t event_id, bool all_known);
+
+/* After an outage: moves the generation of an event's locks on, so that markers from before bind nobody.
+ * Keys of the outage went past Redis: it knows them all only from now on. */
+void seat_lock_new_generation(struct seat_locks *locks, int64_t event_id);
+
+#endif

@@ -1,0 +1,40 @@
+/* Where a bug check ends: one log line, then abort, so that a core file shows the state as it was. */
+#include "proto/base/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include "proto/base/log.h"
+
+_Noreturn void check_failed(const char *file, int line, const char *what)
+{
+	log_error("%s:%d: check failed: %s", file, line, what);
+	abort();
+}
+
+void *must_malloc(size_t size)
+{
+	void *memory = malloc(size > 0 ? size : 1);
+	CHECK(memory != NULL);
+	return memory;
+}
+
+void *must_calloc(size_t count, size_t size)
+{
+	void *memory = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
+	CHECK(memory != NULL);
+	return memory;
+}
+
+void *must_realloc(void *old, size_t size)
+{
+	void *memory = realloc(old, size > 0 ? size : 1);
+	CHECK(memory != NULL);
+	return memory;
+}
+
+char *must_strdup(const char *text)
+{
+	char *copy = strdup(text);
+	CHECK(copy != NULL);
+	return copy;
+}

@@ -1,0 +1,22 @@
+-- Starts an epoch: newcomers get its numbers, behind all that there are. What is there stays.
+--
+-- KEYS  1 meta
+-- ARGV  1 epoch   2 rest, ms
+--
+-- The next tick sees that none came before it, and gives everybody the time to come back.
+local EPOCH_MAX = 65535 -- (epoch + 1) * 2^37 must be exact in a double
+local epoch, rest_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+if epoch < 1 or epoch > EPOCH_MAX then
+	return redis.error_reply('ERR epoch out of range')
+end
+local current = tonumber(redis.call('HGET', KEYS[1], 'epoch'))
+if current and current >= epoch then
+	return 0
+end
+local time = redis.call('TIME')
+local rest_until = time[1] * 1000 + math.floor(time[2] / 1000) + rest_ms
+redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'next', '0',
+	'rest_until', string.format('%.0f', rest_until))
+redis.call('HDEL', KEYS[1], 'last_tick')
+return 1

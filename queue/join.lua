@@ -1,0 +1,78 @@
+-- Takes places for users: one each, found again where there is one already.
+--
+-- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 meta
+-- ARGV  users
+--
+-- Replies how many people wait, or -1 alone where Redis knows no such line; then for each user
+--   0, number, ahead             the place that was there
+--   1, number, ahead             a new place
+--   2, number, nonce, expires    the pass that was there
+local EPOCH = 137438953472 -- 2^37
+local THERE, NEW, ADMITTED = 0, 1, 2
+local wait, seen, pass, live, holding, meta = unpack(KEYS)
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local known = redis.call('HMGET', meta, 'epoch', 'next')
+local epoch, next_number = tonumber(known[1]), tonumber(known[2])
+local reply, joined = {0}, 0
+
+local function text(number)
+	return string.format('%.0f', number)
+end
+
+local function add(...)
+	for _, value in ipairs({...}) do
+		reply[#reply + 1] = value
+	end
+end
+
+-- Joining is a sign of life: it claims an admission, as a poll does. A pass that has lapsed, and that no
+-- tick has cleared away yet, is ended here.
+local function find_pass(user)
+	local found = redis.call('HGET', pass, user)
+	if not found then
+		return false
+	end
+	local nonce, number, expires, claimed = string.match(found, '^(%d+):(%d+):(%d+):(%d)$')
+	local slot_until = redis.call('ZSCORE', live, user)
+	if not slot_until or tonumber(slot_until) <= now or tonumber(expires) <= now then
+		redis.call('HDEL', pass, user)
+		redis.call('ZREM', live, user)
+		redis.call('ZREM', holding, user)
+		return false
+	end
+	if claimed == '0' then
+		redis.call('HSET', pass, user, nonce .. ':' .. number .. ':' .. expires .. ':1')
+		redis.call('ZADD', live, expires, user)
+	end
+	add(ADMITTED, tonumber(number), tonumber(nonce), tonumber(expires))
+	return true
+end
+
+local function take_place(user)
+	local number = tonumber(redis.call('ZSCORE', wait, user))
+	local kind = THERE
+	if not number then
+		joined = joined + 1
+		number = epoch * EPOCH + next_number + joined
+		redis.call('ZADD', wait, text(number), user)
+		kind = NEW
+	end
+	redis.call('ZADD', seen, text(now), user)
+	add(kind, number, redis.call('ZRANK', wait, user))
+end
+
+if not epoch then
+	return {-1}
+end
+for _, user in ipairs(ARGV) do
+	if not find_pass(user) then
+		take_place(user)
+	end
+end
+if joined > 0 then
+	redis.call('HSET', meta, 'next', text(next_number + joined))
+end
+reply[1] = redis.call('ZCARD', wait)
+return reply

@@ -1,0 +1,378 @@
+/* Polls and joins of a loop turn are gathered by event, and leave in one script call for each, or a few
+ * where there are many; the others leave one by one.
+ *
+ *   queue_poll -> gather -> queue_turn -> batch_send -> (Redis) -> batch_done -> op->done
+ *
+ * The one thing to know: what each script replies stands at the top of its .lua file. */
+#include "queue/queue.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+#include <uthash.h>
+#include "proto/base/check.h"
+#include "proto/base/log.h"
+#include "queue/heartbeats.h"
+#include "queue/scripts.h"
+
+enum { POLLS_A_CALL = 500, JOINS_A_CALL = 200 };
+
+enum { JOIN_THERE = 0, JOIN_NEW = 1, JOIN_ADMITTED = 2 }; /* join.lua */
+enum { POLL_GONE = -1, POLL_NO_EPOCH = -2, POLL_ADMITTED = -3 }; /* poll.lua; else: ahead */
+enum { NO_LINE = -1 }; /* first of each reply */
+
+TAILQ_HEAD(queue_ops, queue_op);
+
+/* What was gathered of an event; lives until the end of the turn. */
+struct line {
+	int64_t event_id;
+	struct queue_ops polls, joins;
+	UT_hash_handle hh;
+};
+
+/* Operations that share a call. */
+struct batch {
+	struct queue *queue; /* NULL once that was freed */
+	bool join;
+	struct queue_ops ops;
+	LIST_ENTRY(batch) link;
+};
+
+struct queue {
+	struct redis *redis;
+	struct line *lines;
+	struct heartbeats *heartbeats;
+	LIST_HEAD(, batch) batches; /* in flight */
+};
+
+struct queue *queue_new(struct redis *redis)
+{
+	struct queue *queue = must_calloc(1, sizeof *queue);
+
+	queue->redis = redis;
+	queue->heartbeats = heartbeats_new(redis);
+	LIST_INIT(&queue->batches);
+	return queue;
+}
+
+static void answer_all(struct queue_ops *ops, enum db_result result)
+{
+	struct queue_op *op;
+
+	while ((op = TAILQ_FIRST(ops)) != NULL) {
+		TAILQ_REMOVE(ops, op, link);
+		op->done(op, result);
+	}
+}
+
+void queue_free(struct queue *queue)
+{
+	struct batch *batch;
+	struct line *line;
+
+	while ((line = queue->lines) != NULL) {
+		HASH_DEL(queue->lines, line);
+		answer_all(&line->joins, DB_UNAVAILABLE);
+		answer_all(&line->polls, DB_UNAVAILABLE);
+		free(line);
+	}
+	LIST_FOREACH (batch, &queue->batches, link)
+		batch->queue = NULL;
+	heartbeats_free(queue->heartbeats);
+	free(queue);
+}
+
+/* --- gathering --- */
+
+static struct line *line_of(struct queue *queue, int64_t event_id)
+{
+	struct line *line;
+
+	HASH_FIND(hh, queue->lines, &event_id, sizeof event_id, line);
+	if (line)
+		return line;
+	line = must_calloc(1, sizeof *line);
+	line->event_id = event_id;
+	TAILQ_INIT(&line->polls);
+	TAILQ_INIT(&line->joins);
+	HASH_ADD(hh, queue->lines, event_id, sizeof line->event_id, line);
+	return line;
+}
+
+static void op_reset(struct queue_op *op)
+{
+	op->state = QUEUE_GONE;
+	op->created = false;
+	op->ahead = op->waiting = op->pass_expires_ms = 0;
+	op->nonce = 0;
+}
+
+void queue_join(struct queue *queue, struct queue_op *op)
+{
+	op_reset(op);
+	TAILQ_INSERT_TAIL(&line_of(queue, op->event_id)->joins, op, link);
+}
+
+void queue_poll(struct queue *queue, struct queue_op *op)
+{
+	op_reset(op);
+	TAILQ_INSERT_TAIL(&line_of(queue, op->event_id)->polls, op, link);
+}
+
+/* --- what came back --- */
+
+struct cursor {
+	const struct redis_value *reply;
+	size_t at;
+};
+
+static bool take(struct cursor *cursor, int64_t *value)
+{
+	const struct redis_value *element = redis_at(cursor->reply, cursor->at++);
+
+	*value = redis_int(element);
+	return element != NULL;
+}
+
+static bool take_pass(struct cursor *cursor, struct queue_op *op)
+{
+	int64_t nonce;
+	bool whole = take(cursor, &nonce) && take(cursor, &op->pass_expires_ms);
+
+	op->state = QUEUE_ADMITTED;
+	op->nonce = (uint64_t)nonce;
+	return whole;
+}
+
+/* These say whether the reply held what it should. */
+static bool read_join(struct cursor *cursor, struct queue_op *op)
+{
+	int64_t kind;
+
+	if (!take(cursor, &kind) || !take(cursor, &op->number))
+		return false;
+	if (kind == JOIN_ADMITTED)
+		return take_pass(cursor, op);
+	op->state = QUEUE_WAITING;
+	op->created = kind == JOIN_NEW;
+	return take(cursor, &op->ahead);
+}
+
+static bool read_poll(struct cursor *cursor, struct queue_op *op)
+{
+	int64_t ahead;
+
+	if (!take(cursor, &ahead))
+		return false;
+	if (ahead == POLL_ADMITTED)
+		return take_pass(cursor, op);
+	if (ahead >= 0) {
+		op->state = QUEUE_WAITING;
+		op->ahead = ahead;
+	} else {
+		op->state = ahead == POLL_NO_EPOCH ? QUEUE_NO_EPOCH : QUEUE_GONE;
+	}
+	return true;
+}
+
+static bool read_op(
+	const struct batch *batch, struct cursor *cursor, int64_t waiting, struct queue_op *op)
+{
+	if (waiting == NO_LINE) {
+		op->state = QUEUE_NO_EPOCH;
+		return true;
+	}
+	op->waiting = waiting;
+	if (batch->join)
+		return read_join(cursor, op);
+	if (!read_poll(cursor, op))
+		return false;
+	if (op->state == QUEUE_WAITING && batch->queue)
+		heartbeats_note(
+			batch->queue->heartbeats, op->event_id, op->user_id, op->abandon_after_ms);
+	return true;
+}
+
+static void batch_done(void *context, enum db_result result, const struct redis_value *value)
+{
+	struct batch *batch = context;
+	struct cursor cursor = {value, 0};
+	struct queue_op *op;
+	int64_t waiting = NO_LINE;
+
+	if (result == DB_OK && !take(&cursor, &waiting))
+		result = DB_FAILED;
+	while ((op = TAILQ_FIRST(&batch->ops)) != NULL) {
+		TAILQ_REMOVE(&batch->ops, op, link);
+		if (result == DB_OK && !read_op(batch, &cursor, waiting, op)) {
+			log_error("queue: Redis's reply is too short");
+			result = DB_FAILED;
+		}
+		op->done(op, result);
+	}
+	if (batch->queue)
+		LIST_REMOVE(batch, link);
+	free(batch);
+}
+
+/* --- sending --- */
+
+/* Moves as many operations as one call takes out of `ops`. */
+static void batch_send(struct queue *queue, int64_t event_id, struct queue_ops *ops, bool join)
+{
+	const struct queue_script *script = join ? &queue_script_join : &queue_script_poll;
+	unsigned max = join ? JOINS_A_CALL : POLLS_A_CALL;
+	struct batch *batch = must_malloc(sizeof *batch);
+	struct queue_call call;
+	struct queue_op *op;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2 * POLLS_A_CALL);
+
+	*batch = (struct batch){.queue = queue, .join = join};
+	TAILQ_INIT(&batch->ops);
+	queue_call_begin(&call, script, event_id, &args);
+	for (unsigned i = 0; i < max && (op = TAILQ_FIRST(ops)) != NULL; i++) {
+		TAILQ_REMOVE(ops, op, link);
+		TAILQ_INSERT_TAIL(&batch->ops, op, link);
+		redis_arg_i64(&args, op->user_id);
+		if (!join)
+			redis_arg_i64(&args, op->number);
+	}
+	LIST_INSERT_HEAD(&queue->batches, batch, link);
+	queue_call_send(&call, queue->redis, batch_done, batch);
+}
+
+void queue_turn(struct queue *queue)
+{
+	struct line *line;
+
+	while ((line = queue->lines) != NULL) {
+		HASH_DEL(queue->lines, line);
+		while (!TAILQ_EMPTY(&line->joins))
+			batch_send(queue, line->event_id, &line->joins, true);
+		while (!TAILQ_EMPTY(&line->polls))
+			batch_send(queue, line->event_id, &line->polls, false);
+		free(line);
+	}
+	heartbeats_turn(queue->heartbeats);
+}
+
+/* --- one by one --- */
+
+static void left(void *context, enum db_result result, const struct redis_value *value UNUSED)
+{
+	struct queue_op *op = context;
+
+	op->done(op, result);
+}
+
+void queue_leave(struct queue *queue, struct queue_op *op)
+{
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
+
+	op_reset(op);
+	queue_call_begin(&call, &queue_script_leave, op->event_id, &args);
+	redis_arg_i64(&args, op->user_id);
+	redis_arg_i64(&args, op->number);
+	queue_call_send(&call, queue->redis, left, op);
+}
+
+void queue_end_pass(struct queue *queue, int64_t event_id, int64_t user_id, uint64_t nonce)
+{
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
+
+	queue_call_begin(&call, &queue_script_end_pass, event_id, &args);
+	redis_arg_i64(&args, user_id);
+	redis_arg_i64(&args, (int64_t)nonce);
+	queue_call_send(&call, queue->redis, NULL, NULL);
+}
+
+void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64_t until_unix_ms)
+{
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
+
+	queue_call_begin(&call, &queue_script_holding, event_id, &args);
+	redis_arg_i64(&args, user_id);
+	redis_arg_i64(&args, until_unix_ms);
+	queue_call_send(&call, queue->redis, NULL, NULL);
+}
+
+struct adoption {
+	void (*done)(void *context, enum db_result result);
+	void *context;
+};
+
+static void adopted(void *context, enum db_result result, const struct redis_value *value UNUSED)
+{
+	struct adoption *adoption = context;
+
+	adoption->done(adoption->context, result);
+	free(adoption);
+}
+
+void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t rest_ms,
+	void (*done)(void *context, enum db_result result), void *context)
+{
+	struct adoption *adoption = must_malloc(sizeof *adoption);
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
+
+	*adoption = (struct adoption){done, context};
+	queue_call_begin(&call, &queue_script_adopt, event_id, &args);
+	redis_arg_i64(&args, epoch);
+	redis_arg_i64(&args, rest_ms);
+	queue_call_send(&call, queue->redis, adopted, adoption);
+}
+
+/* --- admission --- */
+
+/* Nonces of a run count on from here: unlike those of any other run, and exact in a Lua number. */
+static int64_t random_nonce(void)
+{
+	uint64_t bits = 0;
+
+	CHECK(getrandom(&bits, sizeof bits, 0) == (ssize_t)sizeof bits);
+	return (int64_t)(bits >> 12);
+}
+
+static bool read_tick(const struct redis_value *value, struct queue_tick *tick)
+{
+	struct cursor cursor = {value, 0};
+	int64_t first;
+
+	if (!take(&cursor, &first))
+		return false;
+	tick->state = first == NO_LINE ? QUEUE_NO_EPOCH : QUEUE_WAITING;
+	if (first == NO_LINE)
+		return true;
+	return take(&cursor, &tick->waiting) && take(&cursor, &tick->live) &&
+	       take(&cursor, &tick->admitted_now) && take(&cursor, &tick->admitted_total) &&
+	       take(&cursor, &tick->abandoned_total) && take(&cursor, &tick->now_ms);
+}
+
+static void ticked(void *context, enum db_result result, const struct redis_value *value)
+{
+	struct queue_tick *tick = context;
+
+	if (result == DB_OK && !read_tick(value, tick))
+		result = DB_FAILED;
+	tick->done(tick, result);
+}
+
+void queue_tick(struct queue *queue, struct queue_tick *tick)
+{
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 8);
+
+	queue_call_begin(&call, &queue_script_tick, tick->event_id, &args);
+	redis_arg_i64(&args, tick->admit);
+	redis_arg_i64(&args, tick->seats_available);
+	redis_arg_i64(&args, tick->capacity);
+	redis_arg_i64(&args, tick->admit_per_second);
+	redis_arg_i64(&args, tick->pass_ttl_ms);
+	redis_arg_i64(&args, tick->claim_within_ms);
+	redis_arg_i64(&args, tick->abandon_after_ms);
+	redis_arg_i64(&args, random_nonce());
+	queue_call_send(&call, queue->redis, ticked, tick);
+}

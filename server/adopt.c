@@ -1,0 +1,105 @@
+/*   adopt_epoch -> epoch_given -> epoch_adopted
+ *   adopt_keys -> keys_looked_up */
+#include "server/adopt.h"
+
+#include <stdlib.h>
+#include "db/store_catalog.h"
+#include "db/store_reservations.h"
+#include "lock/seat_lock.h"
+#include "proto/base/check.h"
+#include "proto/base/log.h"
+#include "server/catalog.h"
+
+struct adoption {
+	struct app *app;
+	struct catalog_event *event;
+	struct store_epoch store;
+	STAILQ_HEAD(, adopt_wait) waits;
+};
+
+static void epoch_given(struct pg_op *op, enum db_result result);
+static void epoch_adopted(void *context, enum db_result result);
+
+static void adoption_end(struct adoption *adoption, bool adopted)
+{
+	struct adopt_wait *wait;
+
+	adoption->event->adoption = NULL;
+	while ((wait = STAILQ_FIRST(&adoption->waits)) != NULL) {
+		STAILQ_REMOVE_HEAD(&adoption->waits, link);
+		wait->done(wait, adopted);
+	}
+	free(adoption);
+}
+
+void adopt_epoch(struct app *app, struct catalog_event *event, struct adopt_wait *wait)
+{
+	struct adoption *adoption = event->adoption;
+	bool running = adoption != NULL;
+
+	if (!running) {
+		adoption = must_calloc(1, sizeof *adoption);
+		adoption->app = app;
+		adoption->event = event;
+		STAILQ_INIT(&adoption->waits);
+		event->adoption = adoption;
+	}
+	if (wait != NULL)
+		STAILQ_INSERT_TAIL(&adoption->waits, wait, link);
+	if (running)
+		return;
+	adoption->store = (struct store_epoch){
+		.op = {.done = epoch_given, .owner = adoption}, .event_id = event->row.id};
+	store_epoch(app->pg, &adoption->store);
+}
+
+static void epoch_given(struct pg_op *op, enum db_result result)
+{
+	struct adoption *adoption = op->owner;
+	int64_t epoch = adoption->store.epoch;
+
+	if (result != DB_OK || !adoption->store.found) {
+		adoption_end(adoption, false);
+		return;
+	}
+	int64_t rest_ms = epoch == 1 ? 0 : 2 * adoption->app->settings.queue_poll_max_ms;
+	if (epoch > 1)
+		log_warn("event %lld: Redis lost its line; epoch %lld begins, admission rests for %lld ms",
+			(long long)adoption->event->row.id, (long long)epoch, (long long)rest_ms);
+	queue_adopt(adoption->app->queue, adoption->event->row.id, epoch, rest_ms, epoch_adopted, adoption);
+}
+
+static void epoch_adopted(void *context, enum db_result result)
+{
+	adoption_end(context, result == DB_OK);
+}
+
+/* --- keys --- */
+
+struct keys_lookup {
+	struct app *app;
+	int64_t event_id;
+	struct store_keys_known store;
+};
+
+static void keys_looked_up(struct pg_op *op, enum db_result result)
+{
+	struct keys_lookup *lookup = op->owner;
+
+	if (result == DB_OK)
+		seat_lock_keys_since(lookup->app->locks, lookup->event_id, !lookup->store.any);
+	free(lookup);
+}
+
+void adopt_keys(struct app *app, struct catalog_event *event)
+{
+	if (app->locks == NULL || !redis_up(app->redis))
+		return;
+	struct keys_lookup *lookup = must_calloc(1, sizeof *lookup);
+
+	lookup->app = app;
+	lookup->event_id = event->row.id;
+	lookup->store = (struct store_keys_known){
+		.op = {.done = keys_looked_up, .owner = lookup}, .event_id = event->row.id};
+	store_keys_known(app->pg, &lookup->store);
+}

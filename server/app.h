@@ -1,0 +1,59 @@
+/* The one process-wide state, filled by serve.c and handed to whoever needs it. */
+#ifndef ONSALE_SERVER_APP_H
+#define ONSALE_SERVER_APP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "config/settings.h"
+#include "queue/queue.h"
+
+struct event_base;
+struct pg;
+struct redis;
+struct seat_locks;
+struct hasher;
+struct token_key;
+struct access_token_key;
+struct catalog;
+struct seat_maps;
+struct in_flight_keys;
+struct net;
+struct ticker;
+struct sweeper;
+
+/* Plain counts, shown by /metrics. */
+struct counters {
+	uint64_t requests;
+	uint64_t shed;		  /* refused at http.in_flight_max */
+	unsigned in_flight;	  /* flows begun and not ended */
+	unsigned in_flight_peak;  /* the most there ever were at once */
+	uint64_t clients_gone;	  /* clients that left before their reply */
+	uint64_t replays;	  /* replies given again under their key */
+	uint64_t holds, payments; /* fresh 201s */
+};
+
+struct app {
+	struct settings settings;
+	struct event_base *base;
+	struct pg *pg;
+	struct redis *redis;
+	struct queue *queue;
+	struct seat_locks *locks; /* NULL where lock.mode is none */
+	struct hasher *hasher;
+	struct token_key *token_key;
+	struct access_token_key *access_token_key;
+	struct queue_pace pace;
+	struct catalog *catalog;
+	struct seat_maps *seat_maps;
+	struct in_flight_keys *keys;
+	struct ticker *ticker;
+	struct sweeper *sweeper;
+	struct net *net;
+	struct counters counters;
+	bool redis_was_away;
+	bool draining;	   /* SIGTERM came: finish what is in flight, take nothing new */
+	bool stopping;	   /* all requests have ended: timers begin nothing more */
+	bool stop_at_once; /* a second signal came */
+};
+
+#endif

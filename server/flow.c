@@ -1,0 +1,239 @@
+/* How a flow begins, reads its request and ends: the only way out of a flow is flow_end, once. */
+#include "server/flow.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "db/store.h"
+#include "proto/base/check.h"
+#include "proto/base/log.h"
+#include "proto/json.h"
+#include "proto/reply.h"
+#include "server/net.h"
+
+enum { PROBLEM_BODY_MAX = 8 * 1024 };
+
+/* Retry-After is in seconds (RFC 9110). */
+static const char RETRY_AFTER[] = "Retry-After: 1\r\n";
+static const char NO_STORE[] = "Cache-Control: no-store\r\n";
+static const char JSON_TYPE[] = "application/json";
+static const char PROBLEM_TYPE[] = "application/problem+json";
+
+static bool head_only(struct conn *conn)
+{
+	return http_parser_request(conn_parser(conn))->method == HTTP_HEAD;
+}
+
+/* --- ends --- */
+
+static void flow_end(struct flow *flow, struct reply *reply)
+{
+	CHECK(!flow->ended);
+	flow->ended = true;
+	if (flow->conn != NULL) {
+		reply->request_id = flow->request_id;
+		reply->head_only = head_only(flow->conn);
+		reply->close = reply->close ||
+			!http_parser_request(conn_parser(flow->conn))->keep_alive;
+		conn_reply(flow->conn, reply);
+	}
+	flow->app->counters.in_flight--;
+	if (flow->cleanup != NULL)
+		flow->cleanup(flow);
+	free(flow);
+}
+
+void flow_reply(struct flow *flow, int status, const char *content_type, const char *headers,
+	const char *body, size_t len)
+{
+	struct reply reply = {.status = status,
+		.content_type = content_type,
+		.headers = headers,
+		.body = body,
+		.body_len = len};
+
+	flow_end(flow, &reply);
+}
+
+void flow_reply_json(struct flow *flow, int status, const char *body, size_t len)
+{
+	flow_reply(flow, status, JSON_TYPE, NO_STORE, body, len);
+}
+
+void flow_reply_empty(struct flow *flow, int status, const char *headers)
+{
+	flow_reply(flow, status, NULL, headers, "", 0);
+}
+
+void flow_reply_stored(struct flow *flow, int status, const char *body, size_t len, bool replayed)
+{
+	flow->app->counters.replays += replayed;
+	flow_reply(flow, status, status >= 400 ? PROBLEM_TYPE : JSON_TYPE,
+		replayed ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n" : NO_STORE, body,
+		len);
+}
+
+static const char *problem_headers(enum problem problem, const char *headers)
+{
+	if (headers != NULL)
+		return headers;
+	int status = problem_status(problem);
+	return status == 503 || status == 429 ? RETRY_AFTER : NULL;
+}
+
+void flow_fail_extra(struct flow *flow, enum problem problem, const char *extra, const char *headers)
+{
+	struct buf body = BUF_INIT(PROBLEM_BODY_MAX);
+
+	problem_write(&body, problem, NULL, flow->request_id, extra);
+	CHECK(!body.failed);
+	struct reply reply = {.status = problem_status(problem),
+		.content_type = PROBLEM_TYPE,
+		.headers = problem_headers(problem, headers),
+		.body = body.data,
+		.body_len = body.len};
+	flow_end(flow, &reply);
+	buf_free(&body);
+}
+
+void flow_fail(struct flow *flow, enum problem problem)
+{
+	flow_fail_extra(flow, problem, NULL, NULL);
+}
+
+void flow_fail_validation(struct flow *flow, const struct json_errors *errors)
+{
+	struct buf extra = BUF_INIT(PROBLEM_BODY_MAX / 2);
+
+	json_errors_write(errors, &extra);
+	flow_fail_extra(flow, PROBLEM_VALIDATION_FAILED, extra.data, NULL);
+	buf_free(&extra);
+}
+
+void flow_fail_db(struct flow *flow, enum db_result result)
+{
+	static const enum problem problems[] = {
+		[DB_OK] = PROBLEM_INTERNAL,
+		[DB_UNAVAILABLE] = PROBLEM_UNAVAILABLE,
+		[DB_BUSY] = PROBLEM_BUSY,
+		[DB_FAILED] = PROBLEM_INTERNAL,
+		[DB_UNKNOWN] = PROBLEM_OUTCOME_UNKNOWN,
+	};
+
+	flow_fail(flow, problems[result]);
+}
+
+void flow_lose_client(struct flow *flow)
+{
+	flow->conn = NULL;
+}
+
+void request_fail(struct conn *conn, struct app *app, const char *request_id, bool head, bool close,
+	enum problem problem, const char *headers)
+{
+	struct buf body = BUF_INIT(PROBLEM_BODY_MAX);
+	(void)app;
+
+	problem_write(&body, problem, NULL, request_id, NULL);
+	CHECK(!body.failed);
+	struct reply reply = {.status = problem_status(problem),
+		.content_type = PROBLEM_TYPE,
+		.headers = problem_headers(problem, headers),
+		.request_id = request_id,
+		.body = body.data,
+		.body_len = body.len,
+		.head_only = head,
+		.close = close || !http_parser_request(conn_parser(conn))->keep_alive};
+	conn_reply(conn, &reply);
+	buf_free(&body);
+}
+
+/* --- beginning --- */
+
+void *flow_new(size_t size, const struct request *request)
+{
+	struct app *app = request->app;
+	struct flow *flow = NULL;
+
+	if (app->counters.in_flight < (unsigned)app->settings.http_in_flight_max)
+		flow = calloc(1, size);
+	if (flow == NULL) {
+		app->counters.shed++;
+		request_fail(request->conn, app, request->id, request->http->method == HTTP_HEAD, false,
+			PROBLEM_BUSY, NULL);
+		return NULL;
+	}
+	flow->app = app;
+	flow->conn = request->conn;
+	memcpy(flow->request_id, request->id, strlen(request->id) + 1);
+	conn_set_flow(request->conn, flow);
+	if (++app->counters.in_flight > app->counters.in_flight_peak)
+		app->counters.in_flight_peak = app->counters.in_flight;
+	return flow;
+}
+
+/* --- reading --- */
+
+/* "application/json", with any parameters. */
+static bool is_json(const char *content_type)
+{
+	static const char json[] = "application/json";
+	size_t len = sizeof json - 1;
+
+	return content_type != NULL && strncasecmp(content_type, json, len) == 0 &&
+		strchr("; \t", content_type[len]) != NULL;
+}
+
+struct json_object *flow_read_body(struct flow *flow, const struct request *request, bool optional)
+{
+	const struct http_request *http = request->http;
+
+	if (optional && http->body_len == 0)
+		return json_object_parse("{}", 2);
+	if (!is_json(http_header(request->parser, "content-type"))) {
+		flow_fail(flow, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
+		return NULL;
+	}
+	struct json_object *object = json_object_parse(http->body, http->body_len);
+	if (object == NULL)
+		flow_fail(flow, PROBLEM_MALFORMED_JSON);
+	return object;
+}
+
+/* Quoted, as the draft of the header field has it (a structured-field string), or bare. */
+static bool read_key(const char *header, const char **key, size_t *len)
+{
+	if (header == NULL)
+		return false;
+	*key = header;
+	*len = strlen(header);
+	if (*len >= 2 && header[0] == '"' && header[*len - 1] == '"') {
+		*key += 1;
+		*len -= 2;
+	}
+	if (*len == 0 || *len > IDEMPOTENCY_KEY_MAX)
+		return false;
+	for (size_t i = 0; i < *len; i++)
+		if ((*key)[i] < 0x20 || (*key)[i] > 0x7e)
+			return false;
+	return true;
+}
+
+bool flow_read_idem(struct flow *flow, const struct request *request, struct idem *idem)
+{
+	const char *method = http_method_name(request->http->method), *path = request->http->path;
+	const char *key;
+	size_t len;
+
+	if (!read_key(http_header(request->parser, "idempotency-key"), &key, &len)) {
+		flow_fail(flow, PROBLEM_IDEMPOTENCY_KEY_REQUIRED);
+		return false;
+	}
+	struct digest_part scope[] = {{&request->user_id, sizeof request->user_id},
+		{method, strlen(method)}, {path, strlen(path)}, {key, len}};
+	struct digest_part body[] = {{request->http->body, request->http->body_len}};
+	idem->key = digest_of(scope, ARRAY_LEN(scope));
+	idem->body = digest_of(body, ARRAY_LEN(body));
+	idem->request_id = flow->request_id;
+	return true;
+}

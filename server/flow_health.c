@@ -1,0 +1,81 @@
+/* For those who run it: is the loop turning, may traffic come, what has been counted. */
+#include <string.h>
+#include "db/pg.h"
+#include "db/redis.h"
+#include "proto/base/clock.h"
+#include "server/catalog.h"
+#include "server/flow.h"
+#include "server/flows.h"
+#include "server/net.h"
+
+enum { METRICS_MAX = 64 * 1024 };
+
+void livez_start(const struct request *request)
+{
+	struct flow *flow = flow_new(sizeof *flow, request);
+
+	if (flow != NULL)
+		flow_reply_json(flow, 200, "{\"status\":\"ok\"}", strlen("{\"status\":\"ok\"}"));
+}
+
+static bool redis_wanted(const struct app *app)
+{
+	return strcmp(app->settings.redis_url, "none") != 0;
+}
+
+/* Without PostgreSQL nothing is sold; without Redis selling goes on. */
+void readyz_start(const struct request *request)
+{
+	struct flow *flow = flow_new(sizeof *flow, request);
+	const struct app *app = request->app;
+	bool degraded = redis_wanted(app) && !redis_up(app->redis);
+
+	if (flow == NULL)
+		return;
+	if (app->draining || !pg_up(app->pg) || !catalog_loaded(app->catalog)) {
+		flow_fail_extra(flow, PROBLEM_UNAVAILABLE,
+			app->draining ? ",\"down\":[\"draining\"]" : ",\"down\":[\"postgresql\"]", NULL);
+		return;
+	}
+	const char *body = degraded ? "{\"status\":\"ok\",\"degraded\":[\"redis\"]}" :
+				      "{\"status\":\"ok\",\"degraded\":[]}";
+	flow_reply_json(flow, 200, body, strlen(body));
+}
+
+static void metric(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+{
+	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name,
+		(unsigned long long)value);
+}
+
+void metrics_start(const struct request *request)
+{
+	struct flow *flow = flow_new(sizeof *flow, request);
+	const struct app *app = request->app;
+	const struct counters *counters = &app->counters;
+	struct buf out = BUF_INIT(METRICS_MAX);
+
+	if (flow == NULL)
+		return;
+	metric(&out, "onsale_requests_total", "counter", "Requests routed.", counters->requests);
+	metric(&out, "onsale_requests_shed_total", "counter", "Requests refused at the in-flight limit.",
+		counters->shed);
+	metric(&out, "onsale_in_flight", "gauge", "Requests in work.", counters->in_flight);
+	metric(&out, "onsale_in_flight_peak", "gauge", "The most requests that were ever in work at once.",
+		counters->in_flight_peak);
+	metric(&out, "onsale_clients_gone_total", "counter", "Clients that left before their reply.",
+		counters->clients_gone);
+	metric(&out, "onsale_replays_total", "counter", "Replies given again under their Idempotency-Key.",
+		counters->replays);
+	metric(&out, "onsale_holds_total", "counter", "Holds made.", counters->holds);
+	metric(&out, "onsale_payments_total", "counter", "Payments made.", counters->payments);
+	metric(&out, "onsale_connections", "gauge", "Client connections open.", net_connections(app->net));
+	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.", redis_pending(app->redis));
+	metric(&out, "onsale_redis_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.",
+		redis_breaker(app->redis));
+	metric(&out, "onsale_postgresql_pending", "gauge", "PostgreSQL operations waiting or in flight.",
+		pg_pending(app->pg));
+	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8", "Cache-Control: no-store\r\n",
+		out.data, out.len);
+	buf_free(&out);
+}

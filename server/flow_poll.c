@@ -1,0 +1,104 @@
+/* Where does my place stand? It is also the place's heartbeat.
+ *   poll_start -> polled -> place_reply -> end
+ *        polled -> (the token is of a line that Redis has lost: epoch_begun -> polled) -> end
+ *        polled -> (Redis is away: place_reply_stale) -> end */
+#include <string.h>
+#include "proto/base/clock.h"
+#include "proto/token.h"
+#include "server/adopt.h"
+#include "server/catalog.h"
+#include "server/flow.h"
+#include "server/flows.h"
+#include "server/place.h"
+
+struct poll {
+	struct flow flow;
+	struct catalog_event *event;
+	struct queue_op queue;
+	struct adopt_wait adopt;
+	bool epoch_begun;
+	bool has_pass;
+	struct queue_pass pass; /* came along, for the time when Redis is away */
+	char pass_text[TOKEN_TEXT_SIZE];
+};
+
+static void polled(struct queue_op *op, enum db_result result);
+static void epoch_begun(struct adopt_wait *wait, bool adopted);
+
+static void read_pass(struct poll *poll, const struct request *request, const struct queue_token *token)
+{
+	const char *text = http_header(request->parser, "x-queue-pass");
+	struct queue_pass *pass = &poll->pass;
+
+	poll->has_pass = text != NULL && strlen(text) < sizeof poll->pass_text &&
+		queue_pass_verify(request->app->token_key, text, pass) &&
+		pass->event_id == token->event_id && pass->user_id == token->user_id &&
+		pass->expires_unix_ms > clock_unix_ms();
+	if (poll->has_pass)
+		strcpy(poll->pass_text, text);
+}
+
+void poll_start(const struct request *request)
+{
+	const char *text = http_header(request->parser, "x-queue-token");
+	struct app *app = request->app;
+	struct poll *poll = flow_new(sizeof *poll, request);
+	struct queue_token token;
+
+	if (poll == NULL)
+		return;
+	if (text == NULL || !queue_token_verify(app->token_key, text, &token)) {
+		flow_fail(&poll->flow, PROBLEM_INVALID_QUEUE_TOKEN);
+		return;
+	}
+	poll->event = catalog_event(app->catalog, token.event_id);
+	if (poll->event == NULL) { /* our own token: the catalog is not loaded yet */
+		flow_fail(&poll->flow, PROBLEM_UNAVAILABLE);
+		return;
+	}
+	read_pass(poll, request, &token);
+	catalog_touch(poll->event);
+	poll->queue = (struct queue_op){.done = polled,
+		.owner = poll,
+		.event_id = token.event_id,
+		.user_id = token.user_id,
+		.number = token.number,
+		.abandon_after_ms = poll->event->row.abandon_after_seconds * 1000};
+	queue_poll(app->queue, &poll->queue);
+}
+
+static void reply_stale(struct poll *poll)
+{
+	place_reply_stale(&poll->flow, poll->event, poll->queue.user_id, poll->queue.number,
+		poll->has_pass ? &poll->pass : NULL, poll->pass_text);
+}
+
+static void polled(struct queue_op *op, enum db_result result)
+{
+	struct poll *poll = op->owner;
+
+	if (result != DB_OK) {
+		reply_stale(poll);
+	} else if (op->state == QUEUE_GONE) {
+		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
+	} else if (op->state != QUEUE_NO_EPOCH) {
+		place_reply(&poll->flow, 200, poll->event, op);
+	} else if (!poll->epoch_begun) {
+		poll->epoch_begun = true;
+		poll->adopt.done = epoch_begun;
+		poll->adopt.owner = poll;
+		adopt_epoch(poll->flow.app, poll->event, &poll->adopt);
+	} else {
+		reply_stale(poll);
+	}
+}
+
+static void epoch_begun(struct adopt_wait *wait, bool adopted)
+{
+	struct poll *poll = wait->owner;
+
+	if (adopted)
+		queue_poll(poll->flow.app->queue, &poll->queue);
+	else
+		reply_stale(poll);
+}

@@ -1,0 +1,102 @@
+/* The seats of a performance, as a list or as one letter each, from the seat map.
+ *   seats_start -> (the performance is looked for once more -> performance_known) -> map_had -> end */
+#include <stdio.h>
+#include <string.h>
+#include "server/catalog.h"
+#include "server/flow.h"
+#include "server/flows.h"
+#include "server/seat_map.h"
+
+enum { TAGS_MAX = 512 };
+
+struct seats {
+	struct flow flow;
+	int64_t performance_id;
+	bool letters;		     /* seats/status */
+	char if_none_match[TAGS_MAX]; /* "" where there is none, or it is longer */
+	struct catalog_wait catalog;
+	struct seat_map_wait map;
+};
+
+static void performance_known(struct catalog_wait *wait);
+static void get_map(struct seats *seats);
+static void map_had(struct seat_map_wait *wait, const struct seat_map *map);
+
+static void start(const struct request *request, bool letters)
+{
+	const char *tags = http_header(request->parser, "if-none-match");
+	struct seats *seats = flow_new(sizeof *seats, request);
+
+	if (seats == NULL)
+		return;
+	seats->performance_id = request->path_ids[0];
+	seats->letters = letters;
+	seats->map = (struct seat_map_wait){.done = map_had, .owner = seats};
+	if (tags != NULL && strlen(tags) < TAGS_MAX)
+		strcpy(seats->if_none_match, tags);
+	if (catalog_performance(request->app->catalog, seats->performance_id) != NULL) {
+		get_map(seats);
+		return;
+	}
+	seats->catalog.done = performance_known;
+	seats->catalog.owner = seats;
+	catalog_refresh(request->app->catalog, &seats->catalog);
+}
+
+void seats_start(const struct request *request)
+{
+	start(request, false);
+}
+
+void seats_status_start(const struct request *request)
+{
+	start(request, true);
+}
+
+static void performance_known(struct catalog_wait *wait)
+{
+	struct seats *seats = wait->owner;
+	struct app *app = seats->flow.app;
+
+	if (catalog_performance(app->catalog, seats->performance_id) != NULL)
+		get_map(seats);
+	else
+		flow_fail(&seats->flow, catalog_loaded(app->catalog) ? PROBLEM_PERFORMANCE_NOT_FOUND :
+								       PROBLEM_UNAVAILABLE);
+}
+
+static void get_map(struct seats *seats)
+{
+	struct seat_maps *maps = seats->flow.app->seat_maps;
+	const struct seat_map *map = seat_map_young(maps, seats->performance_id);
+
+	if (map != NULL)
+		map_had(&seats->map, map);
+	else
+		seat_map_read(maps, seats->performance_id, &seats->map);
+}
+
+/* If-None-Match (RFC 9110, 13.1.2): any of the tags, compared weakly, or "*". */
+static bool tag_matches(const char *tags, const char *tag)
+{
+	return strcmp(tags, "*") == 0 || (tags[0] != '\0' && strstr(tags, tag) != NULL);
+}
+
+static void map_had(struct seat_map_wait *wait, const struct seat_map *map)
+{
+	struct seats *seats = wait->owner;
+	char headers[128];
+
+	if (map == NULL) {
+		flow_fail(&seats->flow, PROBLEM_UNAVAILABLE);
+		return;
+	}
+	const char *tag = seats->letters ? map->status_tag : map->seats_tag;
+	snprintf(headers, sizeof headers, "ETag: %s\r\nCache-Control: public, max-age=1\r\n", tag);
+	if (tag_matches(seats->if_none_match, tag))
+		flow_reply_empty(&seats->flow, 304, headers);
+	else if (seats->letters)
+		flow_reply(&seats->flow, 200, "application/json", headers, map->status, map->status_len);
+	else
+		flow_reply(&seats->flow, 200, "application/json", headers, map->seats, map->seats_len);
+}

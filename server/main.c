@@ -1,0 +1,48 @@
+/* onsale: the commands. */
+#include <stdio.h>
+#include <string.h>
+#include <sodium.h>
+#include "proto/base/check.h"
+#include "server/commands.h"
+
+static const struct command {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"serve", "run the server", command_serve},
+	{"migrate", "bring the database's schema up to date", command_migrate},
+	{"users", "create people in bulk and print their tokens, for load tests", command_users},
+	{"admin", "make an operator; the password is read from standard input", command_admin},
+	{"demo", "load the demo: two people, two events", command_demo},
+	{"config", "print every setting, its value, where it came from", command_config},
+};
+
+static void usage(FILE *out)
+{
+	fputs("onsale: an on-sale server: a waiting line, seat holds, payments\n\n"
+	      "usage: onsale COMMAND [--help] [options] [--section.key=value …]\n\n",
+		out);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+	fputs("\nSettings come from --config FILE (config/onsale.conf where there is one), then from the\n"
+	      "environment (ONSALE_SECTION_KEY, DATABASE_URL, REDIS_URL …), then from flags.\n",
+		out);
+}
+
+int main(int argc, char **argv)
+{
+	if (sodium_init() < 0) {
+		fputs("onsale: libsodium cannot be used\n", stderr);
+		return 1;
+	}
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		usage(argc < 2 ? stderr : stdout);
+		return argc < 2 ? 2 : 0;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc, argv);
+	fprintf(stderr, "onsale: '%s' is no command\n\n", argv[1]);
+	usage(stderr);
+	return 2;
+}

@@ -1,0 +1,577 @@
+/* A connection's life:
+ *
+ *   IDLE -> HEAD -> BODY -> WORK -> (reply written) -> IDLE
+ *                              \-> WRITE (the client reads slowly) -> IDLE
+ *   after an error or "Connection: close": -> LINGER -> closed
+ *
+ * Each state that must end has one deadline of a fixed length, so the connections of a state stand in a
+ * list in the order of their deadlines, and a turn looks at the heads alone. A connection is freed at the
+ * end of a turn, never inside of its own callback. */
+#include "server/net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "proto/base/buf.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/http.h"
+#include "proto/reply.h"
+#include "server/app.h"
+#include "server/flow.h"
+#include "server/route.h"
+
+enum {
+	READ_SIZE = 64 * 1024,
+	PIPELINED_MAX = HTTP_HEAD_MAX + HTTP_BODY_MAX, /* bytes that wait behind a request in work */
+	OUT_MAX = 16 * 1024 * 1024,
+	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
+	ACCEPTS_A_TURN = 256,
+	LINGER_MS = 1000
+};
+
+enum conn_state { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_WORK, CONN_WRITE, CONN_LINGER, CONN_STATES };
+
+struct conn {
+	struct net *net;
+	int fd;
+	enum conn_state state;
+	uint64_t begun_ms;    /* the request's first byte */
+	uint64_t deadline_ms; /* of the state; none in CONN_WORK */
+	bool reading;	      /* the read event is armed */
+	bool writing;	      /* the write event is armed */
+	bool eof;	      /* the client sends no more */
+	bool close_after;     /* close once the output is written */
+	bool ready;	      /* stands in the ready list: has a reply to write */
+	bool dead;	      /* stands in the dead list: freed at the end of the turn */
+	struct http_parser *parser;
+	struct flow *flow;	/* the request in work */
+	struct buf in;		/* pipelined bytes not parsed yet */
+	struct buf out;		/* reply bytes not written yet */
+	TAILQ_ENTRY(conn) link; /* in its state's list */
+	STAILQ_ENTRY(conn) ready_link;
+	STAILQ_ENTRY(conn) dead_link;
+	struct event read_event, write_event;
+};
+
+struct net {
+	struct app *app;
+	int fd;
+	struct event *accept_event;
+	bool accepting;
+	unsigned connections;
+	unsigned in_work;
+	char *scratch; /* READ_SIZE bytes, for the read at hand */
+	TAILQ_HEAD(, conn) lists[CONN_STATES];
+	STAILQ_HEAD(, conn) ready, dead;
+};
+
+static void on_readable(evutil_socket_t fd, short what, void *arg);
+static void on_writable(evutil_socket_t fd, short what, void *arg);
+static void conn_input(struct conn *conn, const char *bytes, size_t len);
+static void conn_close(struct conn *conn);
+
+/* --- states and deadlines --- */
+
+static int64_t state_limit_ms(const struct settings *settings, enum conn_state state)
+{
+	switch (state) {
+	case CONN_IDLE: return settings->http_idle_timeout_ms;
+	case CONN_HEAD: return settings->http_head_timeout_ms;
+	case CONN_BODY: return settings->http_body_timeout_ms;
+	case CONN_WRITE: return settings->http_write_timeout_ms;
+	case CONN_LINGER: return LINGER_MS;
+	case CONN_WORK:
+	case CONN_STATES: break;
+	}
+	return 0;
+}
+
+/* Head and body count from the request's first byte, the others from now. A body's list is entered in the
+ * order in which heads end, not in which requests began: its deadlines may be out of order by at most the
+ * head's limit, and so late by no more than that; expire() therefore looks at the whole of it. */
+static void conn_set_state(struct conn *conn, enum conn_state state)
+{
+	struct net *net = conn->net;
+
+	if (conn->state == state && state != CONN_WRITE)
+		return;
+	TAILQ_REMOVE(&net->lists[conn->state], conn, link);
+	net->in_work -= conn->state == CONN_WORK;
+	net->in_work += state == CONN_WORK;
+	conn->state = state;
+	TAILQ_INSERT_TAIL(&net->lists[state], conn, link);
+	uint64_t from = state == CONN_BODY ? conn->begun_ms : clock_mono_ms();
+	conn->deadline_ms = from + (uint64_t)state_limit_ms(&net->app->settings, state);
+}
+
+static void expire(struct net *net, enum conn_state state, bool in_order)
+{
+	uint64_t now = clock_mono_ms();
+	struct conn *conn, *next;
+
+	for (conn = TAILQ_FIRST(&net->lists[state]); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (conn->deadline_ms <= now)
+			conn_close(conn);
+		else if (in_order)
+			break;
+	}
+}
+
+/* --- opening and closing --- */
+
+static void set_reading(struct conn *conn, bool on)
+{
+	if (on == conn->reading)
+		return;
+	conn->reading = on;
+	if (on)
+		event_add(&conn->read_event, NULL);
+	else
+		event_del(&conn->read_event);
+}
+
+static void set_writing(struct conn *conn, bool on)
+{
+	if (on == conn->writing)
+		return;
+	conn->writing = on;
+	if (on)
+		event_add(&conn->write_event, NULL);
+	else
+		event_del(&conn->write_event);
+}
+
+static struct conn *conn_new(struct net *net, int fd)
+{
+	struct conn *conn = calloc(1, sizeof *conn);
+	struct http_parser *parser = http_parser_new();
+
+	if (conn == NULL || parser == NULL) {
+		free(conn);
+		if (parser != NULL)
+			http_parser_free(parser);
+		return NULL;
+	}
+	*conn = (struct conn){.net = net, .fd = fd, .parser = parser, .state = CONN_IDLE};
+	conn->in = BUF_INIT(PIPELINED_MAX);
+	conn->out = BUF_INIT(OUT_MAX);
+	conn->deadline_ms = clock_mono_ms() + (uint64_t)net->app->settings.http_idle_timeout_ms;
+	TAILQ_INSERT_TAIL(&net->lists[CONN_IDLE], conn, link);
+	event_assign(&conn->read_event, net->app->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+	event_assign(&conn->write_event, net->app->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+	set_reading(conn, true);
+	net->connections++;
+	return conn;
+}
+
+static void set_accepting(struct net *net, bool on)
+{
+	if (on == net->accepting || net->accept_event == NULL)
+		return;
+	net->accepting = on;
+	if (on)
+		event_add(net->accept_event, NULL);
+	else
+		event_del(net->accept_event);
+}
+
+/* The client is gone, or has to go. What it asked for still finishes, without it. */
+static void conn_close(struct conn *conn)
+{
+	struct net *net = conn->net;
+
+	if (conn->dead)
+		return;
+	conn->dead = true;
+	if (conn->flow != NULL) {
+		net->app->counters.clients_gone++;
+		flow_lose_client(conn->flow);
+		conn->flow = NULL;
+	}
+	set_reading(conn, false);
+	set_writing(conn, false);
+	STAILQ_INSERT_TAIL(&net->dead, conn, dead_link);
+}
+
+static void conn_free(struct conn *conn)
+{
+	struct net *net = conn->net;
+
+	TAILQ_REMOVE(&net->lists[conn->state], conn, link);
+	net->in_work -= conn->state == CONN_WORK;
+	if (conn->ready)
+		STAILQ_REMOVE(&net->ready, conn, conn, ready_link);
+	close(conn->fd);
+	http_parser_free(conn->parser);
+	buf_free(&conn->in);
+	buf_free(&conn->out);
+	free(conn);
+	net->connections--;
+	if (!net->app->draining)
+		set_accepting(net, true);
+}
+
+/* Says that no more comes, and reads what the client still sends for a moment: closing a socket with
+ * unread bytes would reset it and could destroy the reply on its way. */
+static void conn_linger(struct conn *conn)
+{
+	shutdown(conn->fd, SHUT_WR);
+	if (conn->eof) {
+		conn_close(conn);
+		return;
+	}
+	buf_free(&conn->in);
+	conn_set_state(conn, CONN_LINGER);
+	set_reading(conn, true);
+}
+
+static void on_acceptable(evutil_socket_t fd, short what, void *arg)
+{
+	struct net *net = arg;
+	(void)what;
+
+	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+		if (net->connections >= (unsigned)net->app->settings.http_connections_max) {
+			set_accepting(net, false);
+			return;
+		}
+		int client = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (client < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+				log_warn("accept: %s; none is accepted until a connection closes",
+					strerror(errno));
+				set_accepting(net, net->connections == 0);
+			}
+			return;
+		}
+		int on = 1;
+		setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+		if (conn_new(net, client) == NULL)
+			close(client);
+	}
+}
+
+/* --- reading --- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+	struct net *net = conn->net;
+	(void)what;
+
+	ssize_t got = read((int)fd, net->scratch, READ_SIZE);
+	if (got < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			conn_close(conn);
+		return;
+	}
+	if (got == 0) {
+		/* A client may close its sending side and still wait for the reply. */
+		conn->eof = true;
+		set_reading(conn, false);
+		if (conn->state != CONN_WORK && conn->state != CONN_WRITE)
+			conn_close(conn);
+		return;
+	}
+	if (conn->state == CONN_LINGER)
+		return;
+	if (conn->state == CONN_WORK || conn->state == CONN_WRITE) {
+		buf_append(&conn->in, net->scratch, (size_t)got);
+		if (conn->in.failed)
+			conn_close(conn);
+		else if (conn->in.len >= PIPELINED_MAX / 2)
+			set_reading(conn, false);
+		return;
+	}
+	conn_input(conn, net->scratch, (size_t)got);
+}
+
+static void conn_refuse(struct conn *conn, enum http_parse how)
+{
+	static const enum problem problems[] = {
+		[HTTP_BAD] = PROBLEM_BAD_REQUEST,
+		[HTTP_HEAD_TOO_LARGE] = PROBLEM_HEAD_TOO_LARGE,
+		[HTTP_BODY_TOO_LARGE] = PROBLEM_BODY_TOO_LARGE,
+		[HTTP_BAD_VERSION] = PROBLEM_BAD_VERSION,
+	};
+	struct app *app = conn->net->app;
+	char id[REQUEST_ID_SIZE];
+
+	conn_set_state(conn, CONN_WORK);
+	request_id_make(NULL, id);
+	request_fail(conn, app, id, false, true, problems[how], NULL);
+}
+
+/* Parses, and starts one request after the other, as long as each is answered on the spot; what comes
+ * behind a request in work is kept. */
+static void conn_input(struct conn *conn, const char *bytes, size_t len)
+{
+	while (len > 0 && !conn->dead && conn->state != CONN_WORK && !conn->close_after) {
+		size_t taken = 0;
+		enum http_parse how = http_parser_feed(conn->parser, bytes, len, &taken);
+
+		bytes += taken;
+		len -= taken;
+		if (conn->state == CONN_IDLE && http_parser_begun(conn->parser)) {
+			conn->begun_ms = clock_mono_ms();
+			conn_set_state(conn, CONN_HEAD);
+		}
+		if (how == HTTP_WHOLE) {
+			conn_set_state(conn, CONN_WORK);
+			route_request(conn->net->app, conn, conn->parser);
+			continue;
+		}
+		if (how != HTTP_MORE) {
+			conn_refuse(conn, how);
+			return;
+		}
+		if (conn->state == CONN_HEAD && http_parser_in_body(conn->parser))
+			conn_set_state(conn, CONN_BODY);
+		if (http_parser_wants_continue(conn->parser)) {
+			buf_append_text(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
+			if (!conn->ready) {
+				conn->ready = true;
+				STAILQ_INSERT_TAIL(&conn->net->ready, conn, ready_link);
+			}
+		}
+	}
+	if (len > 0 && !conn->dead && !conn->close_after) {
+		buf_append(&conn->in, bytes, len);
+		if (conn->in.failed)
+			conn_close(conn);
+	}
+}
+
+/* --- replying --- */
+
+struct http_parser *conn_parser(struct conn *conn)
+{
+	return conn->parser;
+}
+
+void conn_set_flow(struct conn *conn, struct flow *flow)
+{
+	CHECK(conn->flow == NULL && conn->state == CONN_WORK);
+	conn->flow = flow;
+}
+
+void conn_reply(struct conn *conn, struct reply *reply)
+{
+	struct net *net = conn->net;
+
+	CHECK(conn->state == CONN_WORK && !conn->dead);
+	reply->close = reply->close || net->app->draining;
+	reply_write(&conn->out, reply);
+	conn->close_after = reply->close || conn->out.failed;
+	conn->flow = NULL;
+	http_parser_next(conn->parser);
+	conn_set_state(conn, CONN_IDLE);
+	if (!conn->ready) {
+		conn->ready = true;
+		STAILQ_INSERT_TAIL(&net->ready, conn, ready_link);
+	}
+}
+
+/* Writes what is there. False: the rest has to wait until the client reads, or it is gone. */
+static bool conn_flush(struct conn *conn)
+{
+	while (conn->out.len > 0) {
+		ssize_t put = send(conn->fd, conn->out.data, conn->out.len, MSG_NOSIGNAL);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0 && errno != EAGAIN) {
+			conn_close(conn);
+			return false;
+		}
+		if (put < 0) {
+			/* Only a finished reply is waited for here; a request in work has no deadline. */
+			if (conn->state == CONN_IDLE)
+				conn_set_state(conn, CONN_WRITE);
+			set_writing(conn, true);
+			return false;
+		}
+		buf_drop(&conn->out, (size_t)put);
+	}
+	set_writing(conn, false);
+	if (conn->out.cap > OUT_KEEP || conn->state == CONN_IDLE)
+		buf_free(&conn->out);
+	return true;
+}
+
+/* The output is written: close, or go on with what was pipelined. True where that started new work. */
+static bool conn_go_on(struct conn *conn)
+{
+	if (conn->close_after) {
+		conn_linger(conn);
+		return false;
+	}
+	if (conn->state == CONN_WRITE)
+		conn_set_state(conn, CONN_IDLE);
+	if (conn->state != CONN_IDLE)
+		return false;
+	if (conn->in.len > 0) {
+		struct buf in = conn->in;
+
+		conn->in = BUF_INIT(PIPELINED_MAX);
+		conn_input(conn, in.data, in.len);
+		buf_free(&in);
+	}
+	if (!conn->eof)
+		set_reading(conn, conn->in.len < PIPELINED_MAX / 2);
+	else if (conn->state != CONN_WORK && !conn->ready)
+		conn_close(conn); /* what it still wanted to say never came */
+	return conn->state == CONN_WORK;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *conn = arg;
+	(void)fd;
+	(void)what;
+
+	if (!conn->dead && !conn->ready) {
+		conn->ready = true;
+		STAILQ_INSERT_TAIL(&conn->net->ready, conn, ready_link);
+	}
+}
+
+bool net_turn(struct net *net)
+{
+	bool again = false;
+	STAILQ_HEAD(, conn) now = STAILQ_HEAD_INITIALIZER(now);
+	struct conn *conn;
+
+	STAILQ_CONCAT(&now, &net->ready);
+	while ((conn = STAILQ_FIRST(&now)) != NULL) {
+		STAILQ_REMOVE_HEAD(&now, ready_link);
+		conn->ready = false;
+		if (!conn->dead && conn_flush(conn))
+			again = conn_go_on(conn) || again;
+	}
+	expire(net, CONN_IDLE, true);
+	expire(net, CONN_HEAD, true);
+	expire(net, CONN_BODY, false);
+	expire(net, CONN_WRITE, true);
+	expire(net, CONN_LINGER, true);
+	while ((conn = STAILQ_FIRST(&net->dead)) != NULL) {
+		STAILQ_REMOVE_HEAD(&net->dead, dead_link);
+		conn_free(conn);
+	}
+	return again || !STAILQ_EMPTY(&net->ready);
+}
+
+/* --- the listener --- */
+
+static int listener_open(const struct settings *settings, char *why, size_t why_size)
+{
+	struct sockaddr_storage address = {0};
+	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&address;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&address;
+	socklen_t len = sizeof *v4;
+	int on = 1;
+
+	if (inet_pton(AF_INET, settings->http_address, &v4->sin_addr) == 1) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons((uint16_t)settings->http_port);
+	} else if (inet_pton(AF_INET6, settings->http_address, &v6->sin6_addr) == 1) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons((uint16_t)settings->http_port);
+		len = sizeof *v6;
+	} else {
+		snprintf(why, why_size, "http.address: '%s' is not an IP address", settings->http_address);
+		return -1;
+	}
+	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+		(settings->http_share_port &&
+			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
+		bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, SOMAXCONN) != 0) {
+		snprintf(why, why_size, "cannot listen on %s:%lld: %s", settings->http_address,
+			(long long)settings->http_port, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static unsigned listener_port(int fd)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t len = sizeof address;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+		return 0;
+	return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port); /* same place in v4 and v6 */
+}
+
+struct net *net_new(struct app *app, char *why, size_t why_size)
+{
+	int fd = listener_open(&app->settings, why, why_size);
+	if (fd < 0)
+		return NULL;
+	struct net *net = must_calloc(1, sizeof *net);
+
+	*net = (struct net){.app = app, .fd = fd, .scratch = must_malloc(READ_SIZE)};
+	for (int i = 0; i < CONN_STATES; i++)
+		TAILQ_INIT(&net->lists[i]);
+	STAILQ_INIT(&net->ready);
+	STAILQ_INIT(&net->dead);
+	net->accept_event = event_new(app->base, fd, EV_READ | EV_PERSIST, on_acceptable, net);
+	CHECK(net->accept_event != NULL);
+	set_accepting(net, true);
+	log_info("listening on %s:%u", app->settings.http_address, listener_port(fd));
+	return net;
+}
+
+static void listener_close(struct net *net)
+{
+	if (net->accept_event == NULL)
+		return;
+	event_free(net->accept_event);
+	net->accept_event = NULL;
+	close(net->fd);
+}
+
+void net_drain(struct net *net)
+{
+	struct conn *conn, *next;
+
+	listener_close(net);
+	for (conn = TAILQ_FIRST(&net->lists[CONN_IDLE]); conn != NULL; conn = next) {
+		next = TAILQ_NEXT(conn, link);
+		if (conn->out.len == 0)
+			conn_close(conn);
+	}
+}
+
+unsigned net_connections(const struct net *net)
+{
+	return net->connections;
+}
+
+void net_free(struct net *net)
+{
+	struct conn *conn;
+
+	listener_close(net);
+	for (int i = 0; i < CONN_STATES; i++)
+		TAILQ_FOREACH(conn, &net->lists[i], link)
+			conn_close(conn);
+	while ((conn = STAILQ_FIRST(&net->dead)) != NULL) {
+		STAILQ_REMOVE_HEAD(&net->dead, dead_link);
+		conn_free(conn);
+	}
+	free(net->scratch);
+	free(net);
+}

@@ -1,0 +1,40 @@
+/* Sockets: the listener and the connections, as plain libevent events with buffers of our own. A
+ * connection answers one request at a time, in order; pipelined bytes wait in its buffer. Deadlines are
+ * absolute: head and body count from the request's first byte. */
+#ifndef ONSALE_SERVER_NET_H
+#define ONSALE_SERVER_NET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct app;
+struct conn;
+struct flow;
+struct http_parser;
+struct reply;
+
+/* Opens the listener. NULL with the reason in `why`. */
+struct net *net_new(struct app *app, char *why, size_t why_size);
+void net_free(struct net *net);
+
+/* The end of a loop turn: writes the replies that came up, goes on with pipelined requests and cuts
+ * connections at their deadlines. True where it started new work that wants another turn at once. */
+bool net_turn(struct net *net);
+
+/* Stops accepting and closes what idles; connections in work close after their reply. */
+void net_drain(struct net *net);
+
+unsigned net_connections(const struct net *net);
+
+/* --- for flow.c --- */
+
+/* The parsed request of a connection. */
+struct http_parser *conn_parser(struct conn *conn);
+
+/* The flow that now works for this connection; conn_lost is told when the client goes away. */
+void conn_set_flow(struct conn *conn, struct flow *flow);
+
+/* Queues the reply of the request in work; ends the request. */
+void conn_reply(struct conn *conn, struct reply *reply);
+
+#endif

@@ -1,0 +1,157 @@
+/* Written straight into a buffer: a poll is the most frequent request there is. */
+#include "server/place.h"
+
+#include <sodium.h>
+#include "proto/base/clock.h"
+#include "proto/json.h"
+#include "proto/token.h"
+#include "server/catalog.h"
+
+enum { PLACE_BODY_MAX = 16 * 1024 };
+
+static void append_member(struct buf *body, const char *name, int64_t value)
+{
+	buf_append_text(body, name);
+	buf_append_i64(body, value);
+}
+
+static void append_token(
+	struct buf *body, const struct app *app, int64_t event_id, int64_t user_id, int64_t number)
+{
+	struct queue_token token = {event_id, user_id, number, clock_unix_ms()};
+	char text[TOKEN_TEXT_SIZE];
+
+	queue_token_sign(app->token_key, &token, text);
+	append_member(body, "{\"event_id\":", event_id);
+	buf_append_text(body, ",\"token\":\"");
+	buf_append_text(body, text);
+	buf_append_char(body, '"');
+}
+
+static void append_pass(struct buf *body, const char *text, int64_t expires_unix_ms)
+{
+	char expires[CLOCK_TEXT_SIZE];
+	int64_t left_ms = expires_unix_ms - clock_unix_ms();
+
+	clock_format(expires_unix_ms, expires);
+	buf_append_text(body, ",\"pass\":\"");
+	buf_append_text(body, text);
+	buf_append_text(body, "\",\"pass_expires_at\":\"");
+	buf_append_text(body, expires);
+	append_member(body, "\",\"expires_in\":", left_ms > 0 ? left_ms / 1000 : 0);
+}
+
+static void append_eta(struct buf *body, const struct catalog_event *event, int64_t ahead)
+{
+	int64_t min, max;
+
+	if (event->row.queue_paused || !queue_eta(&event->rate, ahead, &min, &max)) {
+		buf_append_text(body, ",\"eta_seconds\":null");
+		return;
+	}
+	append_member(body, ",\"eta_seconds\":{\"min\":", min);
+	append_member(body, ",\"max\":", max);
+	buf_append_char(body, '}');
+}
+
+static void append_event(struct buf *body, const struct catalog_event *event)
+{
+	if (event->counted_ms != 0)
+		append_member(body, ",\"seats_available\":", event->seats_available);
+	else
+		buf_append_text(body, ",\"seats_available\":null");
+	buf_append_text(body, event->row.queue_paused ? ",\"paused\":true" : ",\"paused\":false");
+	if (event->row.message[0] == '\0') {
+		buf_append_text(body, ",\"message\":null");
+		return;
+	}
+	buf_append_text(body, ",\"message\":");
+	json_write_text(body, event->row.message);
+}
+
+static const char *waiting_status(const struct catalog_event *event)
+{
+	if (!catalog_open(event))
+		return "prequeue";
+	return catalog_sold_out(event) ? "sold_out" : "waiting";
+}
+
+/* Three polls may go missing before anybody is dropped. */
+static int64_t poll_after_ms(
+	const struct app *app, const struct catalog_event *event, int64_t ahead, int64_t waiting)
+{
+	struct queue_pace pace = app->pace;
+	int64_t longest = event->row.abandon_after_seconds * 1000 / 3;
+
+	if (pace.poll_max_ms > longest)
+		pace.poll_max_ms = longest;
+	if (pace.poll_min_ms > longest)
+		pace.poll_min_ms = longest;
+	return queue_poll_after_ms(&pace, ahead, waiting, randombytes_random());
+}
+
+static void append_waiting(
+	struct buf *body, const struct app *app, const struct catalog_event *event, const struct queue_op *op)
+{
+	buf_append_text(body, ",\"status\":\"");
+	buf_append_text(body, waiting_status(event));
+	if (catalog_open(event)) {
+		append_member(body, "\",\"position\":", op->ahead + 1);
+		append_member(body, ",\"ahead\":", op->ahead);
+	} else {
+		buf_append_text(body, "\",\"position\":null,\"ahead\":null");
+	}
+	append_member(body, ",\"waiting\":", op->waiting);
+	append_eta(body, event, op->ahead);
+	append_member(body, ",\"poll_after_ms\":",
+		poll_after_ms(app, event, op->ahead, op->waiting));
+}
+
+static void append_admitted(struct buf *body, const struct app *app, const struct catalog_event *event,
+	const struct queue_op *op)
+{
+	struct queue_pass pass = {event->row.id, op->user_id, op->nonce, op->pass_expires_ms};
+	char text[TOKEN_TEXT_SIZE];
+
+	queue_pass_sign(app->token_key, &pass, text);
+	buf_append_text(body, ",\"status\":\"admitted\",\"position\":0,\"ahead\":0");
+	append_member(body, ",\"waiting\":", op->waiting);
+	buf_append_text(body, ",\"eta_seconds\":null");
+	append_member(body, ",\"poll_after_ms\":", app->pace.poll_max_ms);
+	append_pass(body, text, op->pass_expires_ms);
+}
+
+void place_reply(struct flow *flow, int status, const struct catalog_event *event, const struct queue_op *op)
+{
+	struct buf body = BUF_INIT(PLACE_BODY_MAX);
+
+	append_token(&body, flow->app, event->row.id, op->user_id, op->number);
+	if (op->state == QUEUE_ADMITTED)
+		append_admitted(&body, flow->app, event, op);
+	else
+		append_waiting(&body, flow->app, event, op);
+	append_event(&body, event);
+	buf_append_char(&body, '}');
+	flow_reply_json(flow, status, body.data, body.len);
+	buf_free(&body);
+}
+
+void place_reply_stale(struct flow *flow, const struct catalog_event *event, int64_t user_id,
+	int64_t number, const struct queue_pass *pass, const char *pass_text)
+{
+	struct buf body = BUF_INIT(PLACE_BODY_MAX);
+
+	append_token(&body, flow->app, event->row.id, user_id, number);
+	if (pass != NULL)
+		buf_append_text(&body, ",\"status\":\"admitted\",\"position\":0,\"ahead\":0");
+	else
+		buf_append_text(&body, ",\"status\":\"waiting\",\"position\":null,\"ahead\":null");
+	buf_append_text(&body, ",\"waiting\":null,\"eta_seconds\":null,\"stale\":true");
+	append_member(&body, ",\"poll_after_ms\":", flow->app->pace.poll_max_ms);
+	if (pass != NULL)
+		append_pass(&body, pass_text, pass->expires_unix_ms);
+	append_event(&body, event);
+	buf_append_char(&body, '}');
+	flow_reply_json(flow, 200, body.data, body.len);
+	buf_free(&body);
+}

@@ -1,0 +1,248 @@
+/* The loop, and what is set up for it. A turn: events; then what they gathered is sent, Redis first, since
+ * its failures may go on to PostgreSQL; then replies go out. */
+#include "server/serve.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include "db/pg.h"
+#include "db/redis.h"
+#include "db/store.h"
+#include "lock/seat_lock.h"
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/jwt.h"
+#include "proto/token.h"
+#include "server/adopt.h"
+#include "server/app.h"
+#include "server/catalog.h"
+#include "server/hasher.h"
+#include "server/keys.h"
+#include "server/net.h"
+#include "server/seat_map.h"
+#include "server/sweeper.h"
+#include "server/ticker.h"
+
+enum { SCRIPTS_MAX = 32, SETTLE_MS = 2000 };
+
+/* --- stores --- */
+
+static bool open_pg(struct app *app, char *why, size_t why_size)
+{
+	const struct settings *s = &app->settings;
+	struct pg_settings settings = {
+		.url = s->db_url,
+		.lanes = (unsigned)s->db_lanes,
+		.batch_max = (unsigned)s->db_batch_max,
+		.waiting_max = (unsigned)s->db_waiting_max,
+		.deadline_ms = (unsigned)s->db_deadline_ms,
+		.batch_lock_timeout_ms = (unsigned)s->db_batch_lock_timeout_ms,
+		.lock_timeout_ms = (unsigned)s->db_lock_timeout_ms,
+		.statement_timeout_ms = (unsigned)s->db_statement_timeout_ms,
+	};
+
+	app->pg = pg_new(app->base, &settings, store_statements, why, why_size);
+	return app->pg != NULL;
+}
+
+/* Redis is back: what it may have lost is told again. Markers that were set before the outage may be stale
+ * by now, so that a new generation of locks begins; at the first connect there are none to mistrust. */
+static void redis_changed(void *context, bool up)
+{
+	struct app *app = context;
+
+	if (!up) {
+		log_warn("Redis is away: seats are guarded by PostgreSQL alone, lines rest");
+		app->redis_was_away = true;
+		return;
+	}
+	log_info("Redis is there");
+	for (size_t i = 0; app->catalog != NULL && i < catalog_event_count(app->catalog); i++) {
+		struct catalog_event *event = catalog_event_at(app->catalog, i);
+
+		if (app->locks != NULL && app->redis_was_away)
+			seat_lock_new_generation(app->locks, event->row.id);
+		adopt_keys(app, event);
+	}
+}
+
+static bool open_redis(struct app *app, char *why, size_t why_size)
+{
+	const struct settings *s = &app->settings;
+	const struct redis_script *scripts[SCRIPTS_MAX] = {NULL};
+	const struct redis_script *const *lists[] = {queue_scripts, lock_scripts};
+	struct redis_settings settings = {
+		.url = s->redis_url,
+		.deadline_ms = (unsigned)s->redis_deadline_ms,
+		.in_flight_max = (unsigned)s->redis_in_flight_max,
+		.breaker_failures = (unsigned)s->redis_breaker_failures,
+		.breaker_open_ms = (unsigned)s->redis_breaker_open_ms,
+	};
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (size_t j = 0; lists[i][j] != NULL; j++) {
+			CHECK(count < SCRIPTS_MAX - 1);
+			scripts[count++] = lists[i][j];
+		}
+	app->redis = redis_new(app->base, &settings, scripts, why, why_size);
+	if (app->redis == NULL)
+		return false;
+	redis_on_change(app->redis, redis_changed, app);
+	app->queue = queue_new(app->redis);
+	if (strcmp(s->lock_mode, "redis") == 0 && strcmp(s->redis_url, "none") != 0) {
+		struct seat_lock_settings locks = {
+			.locking_ms = (unsigned)s->lock_locking_ms, .wait_ms = (unsigned)s->lock_wait_ms};
+		app->locks = seat_locks_new(app->base, app->redis, &locks);
+	}
+	return true;
+}
+
+/* --- the app --- */
+
+static void make_keys(struct app *app)
+{
+	const struct settings *s = &app->settings;
+
+	app->token_key = token_key_new(s->auth_queue_secret, strlen(s->auth_queue_secret));
+	app->access_token_key =
+		access_token_key_new(s->auth_jwt_secret, s->auth_jwt_issuer, s->auth_jwt_audience);
+	app->pace = (struct queue_pace){
+		s->queue_poll_min_ms, s->queue_poll_max_ms, s->queue_polls_per_second};
+}
+
+static bool app_open(struct app *app, char *why, size_t why_size)
+{
+	app->base = event_base_new();
+	CHECK(app->base != NULL);
+	clock_turn();
+	make_keys(app);
+	if (!open_redis(app, why, why_size) || !open_pg(app, why, why_size))
+		return false;
+	app->hasher = hasher_new(app->base, (unsigned)app->settings.auth_argon2_memory_kib,
+		(unsigned)app->settings.auth_argon2_passes);
+	app->keys = keys_new(app);
+	app->seat_maps = seat_maps_new(app);
+	app->catalog = catalog_new(app);
+	app->ticker = ticker_new(app);
+	app->sweeper = sweeper_new(app);
+	app->net = net_new(app, why, why_size);
+	return app->net != NULL;
+}
+
+/* The stores first: they answer what is still in flight, and those who are answered use the rest. */
+static void app_close(struct app *app)
+{
+	if (app->net != NULL)
+		net_free(app->net);
+	if (app->pg != NULL)
+		pg_free(app->pg);
+	if (app->queue != NULL)
+		queue_free(app->queue);
+	if (app->redis != NULL)
+		redis_free(app->redis);
+	if (app->hasher != NULL) {
+		hasher_free(app->hasher);
+		keys_free(app->keys);
+		seat_maps_free(app->seat_maps);
+		ticker_free(app->ticker);
+		sweeper_free(app->sweeper);
+		catalog_free(app->catalog);
+	}
+	if (app->locks != NULL)
+		seat_locks_free(app->locks);
+	token_key_free(app->token_key);
+	access_token_key_free(app->access_token_key);
+	event_base_free(app->base);
+}
+
+/* --- the loop --- */
+
+static void turn(struct app *app, bool *again)
+{
+	clock_turn();
+	event_base_loop(app->base, EVLOOP_ONCE | (*again ? EVLOOP_NONBLOCK : 0));
+	*again = net_turn(app->net);
+	queue_turn(app->queue);
+	redis_turn(app->redis);
+	pg_turn(app->pg);
+	*again = net_turn(app->net) || *again;
+}
+
+static void on_signal(evutil_socket_t signal, short what, void *arg)
+{
+	struct app *app = arg;
+	(void)what;
+
+	if (app->draining) {
+		log_warn("signal %d again: stopping at once", (int)signal);
+		app->stop_at_once = true;
+		return;
+	}
+	log_info("signal %d: finishing what is in flight", (int)signal);
+	app->draining = true;
+	net_drain(app->net);
+}
+
+static bool settled(const struct app *app)
+{
+	return app->counters.in_flight == 0 && net_connections(app->net) == 0;
+}
+
+/* Serves until a signal; then until what is in flight has ended, or its time is over. */
+static void run(struct app *app)
+{
+	bool again = false;
+
+	while (!app->draining)
+		turn(app, &again);
+	uint64_t end_ms = clock_mono_ms() + (uint64_t)app->settings.http_drain_ms;
+	while (!settled(app) && !app->stop_at_once && clock_mono_ms() < end_ms)
+		turn(app, &again);
+	if (!settled(app))
+		log_warn("%u requests in flight and %u connections cut", app->counters.in_flight,
+			net_connections(app->net));
+	/* Ticks and sweeps under way, and what nobody waits for. */
+	app->stopping = true;
+	end_ms = clock_mono_ms() + SETTLE_MS;
+	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0) && !app->stop_at_once &&
+		clock_mono_ms() < end_ms)
+		turn(app, &again);
+}
+
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+int serve(const struct settings *settings)
+{
+	struct app app = {.settings = *settings};
+	char why[512];
+
+	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
+	if (!app_open(&app, why, sizeof why)) {
+		log_error("cannot start: %s", why);
+		app_close(&app);
+		return 1;
+	}
+	struct event *term = evsignal_new(app.base, SIGTERM, on_signal, &app);
+	struct event *interrupt = evsignal_new(app.base, SIGINT, on_signal, &app);
+	CHECK(term != NULL && interrupt != NULL);
+	event_add(term, NULL);
+	event_add(interrupt, NULL);
+	run(&app);
+	event_free(term);
+	event_free(interrupt);
+	app_close(&app);
+	log_info("stopped");
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* Replies, to the byte. */
+#include "proto/reply.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static void expect_written(const struct reply *reply, const char *expected)
+{
+	struct buf out = BUF_INIT(4096);
+	reply_write(&out, reply);
+	cr_assert(!out.failed);
+	cr_expect_str_eq(out.data, expected);
+	buf_free(&out);
+}
+
+Test(reply, writes_a_body)
+{
+	struct reply reply = {.status = 201,
+		.content_type = "application/json",
+		.request_id = "r1",
+		.body = "{\"a\":1}",
+		.body_len = 7};
+	expect_written(&reply,
+		"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 7\r\n"
+		"X-Request-Id: r1\r\n\r\n{\"a\":1}");
+	reply.head_only = true;
+	expect_written(&reply,
+		"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 7\r\n"
+		"X-Request-Id: r1\r\n\r\n");
+	reply.head_only = false;
+	reply.close = true;
+	reply.headers = "A: b\r\nC: d\r\n";
+	expect_written(&reply,
+		"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 7\r\n"
+		"X-Request-Id: r1\r\nConnection: close\r\nA: b\r\nC: d\r\n\r\n{\"a\":1}");
+}
+
+Test(reply, writes_an_empty_body)
+{
+	const struct reply reply = {
+		.status = 200, .content_type = "text/plain", .request_id = "r", .body = NULL};
+	expect_written(&reply,
+		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n"
+		"X-Request-Id: r\r\n\r\n");
+	const struct reply untyped = {.status = 503, .request_id = "r"};
+	expect_written(&untyped, "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n"
+				 "X-Request-Id: r\r\n\r\n");
+}
+
+Test(reply, says_no_length_where_there_is_no_body)
+{
+	static const int statuses[] = {204, 304};
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++) {
+		struct reply reply = {
+			.status = statuses[i], .request_id = "r", .headers = "ETag: \"1\"\r\n"};
+		const char *expected =
+			statuses[i] == 204
+				? "HTTP/1.1 204 No Content\r\nX-Request-Id: r\r\nETag: \"1\"\r\n\r\n"
+				: "HTTP/1.1 304 Not Modified\r\nX-Request-Id: r\r\nETag: \"1\"\r\n\r\n";
+		expect_written(&reply, expected);
+		reply.content_type = "text/plain";
+		reply.body = "ignored";
+		reply.body_len = 7;
+		expect_written(&reply, expected);
+	}
+}
+
+Test(reply, appends_to_what_is_there)
+{
+	struct buf out = BUF_INIT(4096);
+	const struct reply reply = {.status = 204, .request_id = "r"};
+	reply_write(&out, &reply);
+	reply_write(&out, &reply);
+	cr_expect_str_eq(out.data, "HTTP/1.1 204 No Content\r\nX-Request-Id: r\r\n\r\n"
+				   "HTTP/1.1 204 No Content\r\nX-Request-Id: r\r\n\r\n");
+	buf_free(&out);
+}
+
+Test(reply, fails_whole_past_the_limit)
+{
+	static char body[1000];
+	struct buf out = BUF_INIT(1000);
+	buf_append_text(&out, "before");
+	const struct reply reply = {.status = 200,
+		.content_type = "text/plain",
+		.request_id = "r",
+		.body = body,
+		.body_len = sizeof(body)};
+	reply_write(&out, &reply);
+	cr_expect(out.failed);
+	cr_expect_str_eq(out.data, "before");
+	buf_free(&out);
+}
+
+Test(reply, knows_a_reason_for_every_problem)
+{
+	static const int statuses[] = {
+#define PROBLEM(name, code, status, title, detail) status,
+#include "proto/problem.def"
+#undef PROBLEM
+	};
+	for (size_t i = 0; i < ARRAY_LEN(statuses); i++)
+		cr_expect_str_neq(reply_reason(statuses[i]), "Unknown", "%d", statuses[i]);
+	cr_expect_str_eq(reply_reason(404), "Not Found");
+	cr_expect_str_eq(reply_reason(299), "Unknown");
+	const struct reply unlisted = {.status = 299, .request_id = "r"};
+	expect_written(&unlisted, "HTTP/1.1 299 \r\nContent-Length: 0\r\nX-Request-Id: r\r\n\r\n");
+}

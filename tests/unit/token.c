@@ -1,0 +1,90 @@
+/* Queue tokens and passes: what we sign we know again, and nothing else. */
+#include "proto/token.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+static const char secret[] = "0123456789abcdef0123456789abcdef";
+
+static const struct queue_token example_token = {
+	.event_id = 1, .user_id = INT64_MAX, .number = INT64_C(3) << 37, .seen_unix_ms = -5};
+static const struct queue_pass example_pass = {
+	.event_id = 7, .user_id = 8, .nonce = UINT64_MAX, .expires_unix_ms = 1795255200123};
+
+Test(token, comes_back_as_it_was)
+{
+	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
+	char text[TOKEN_TEXT_SIZE];
+	struct queue_token token;
+	queue_token_sign(key, &example_token, text);
+	cr_expect_eq(
+		strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+		strlen(text));
+	cr_assert(queue_token_verify(key, text, &token));
+	cr_expect_eq(memcmp(&token, &example_token, sizeof(token)), 0);
+	struct queue_pass pass;
+	cr_expect(!queue_pass_verify(key, text, &pass), "a token is no pass");
+	queue_pass_sign(key, &example_pass, text);
+	cr_assert(queue_pass_verify(key, text, &pass));
+	cr_expect_eq(memcmp(&pass, &example_pass, sizeof(pass)), 0);
+	cr_expect(!queue_token_verify(key, text, &token), "a pass is no token");
+	token_key_free(key);
+	token_key_free(NULL);
+}
+
+Test(token, refuses_any_changed_character)
+{
+	static const char alphabet[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= .\n";
+	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
+	char text[TOKEN_TEXT_SIZE];
+	struct queue_token token;
+	queue_token_sign(key, &example_token, text);
+	for (size_t i = 0; text[i] != '\0'; i++) {
+		char right = text[i];
+		for (const char *c = alphabet; *c != '\0'; c++) {
+			text[i] = *c;
+			cr_assert_eq(queue_token_verify(key, text, &token), *c == right,
+				"%zu: %c for %c", i, *c, right);
+		}
+		text[i] = right;
+	}
+	token_key_free(key);
+}
+
+Test(token, refuses_other_lengths)
+{
+	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
+	char text[TOKEN_TEXT_SIZE], changed[2 * TOKEN_TEXT_SIZE];
+	struct queue_pass pass;
+	queue_pass_sign(key, &example_pass, text);
+	for (size_t len = 0; len < strlen(text); len++) {
+		memcpy(changed, text, len);
+		changed[len] = '\0';
+		cr_expect(!queue_pass_verify(key, changed, &pass));
+	}
+	static const char *const tails[] = {"A", "=", "==", " ", "\n", "AAAA"};
+	for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		strcpy(changed, text);
+		strcat(changed, tails[i]);
+		cr_expect(!queue_pass_verify(key, changed, &pass));
+	}
+	strcpy(changed, text);
+	strcat(changed, text);
+	cr_expect(!queue_pass_verify(key, changed, &pass));
+	token_key_free(key);
+}
+
+Test(token, refuses_another_secret)
+{
+	static const char longer[] = "0123456789abcdef0123456789abcdefX";
+	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
+	struct token_key *other = token_key_new(longer, sizeof(longer) - 1);
+	char text[TOKEN_TEXT_SIZE];
+	struct queue_token token;
+	queue_token_sign(other, &example_token, text);
+	cr_expect(queue_token_verify(other, text, &token));
+	cr_expect(!queue_token_verify(key, text, &token));
+	token_key_free(key);
+	token_key_free(other);
+}
