@@ -44,6 +44,8 @@ endif
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Werror
 ifneq ($(SANITIZER),)
 OPTIMIZE := -O1 -g -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=all
+# gcc guesses these from the flow of values, which the instrumented code hides from it.
+WARNINGS += -Wno-unknown-warning-option -Wno-format-truncation -Wno-maybe-uninitialized
 else
 OPTIMIZE := -O2 -g -D_FORTIFY_SOURCE=2
 endif

@@ -18,17 +18,14 @@ static const char *password_end(const char *at)
 }
 
 /* The password of scheme://user:password@host, where there is one: from behind the first colon to the
- * last '@' before the query, or, where that has none, to the last there is: a password may hold '@',
- * '/' and '?' that somebody forgot to encode. */
+ * last '@' there is. A password may hold '@', '/' and '?' that somebody forgot to encode. */
 static bool url_password(const char *url, const char **start, const char **end)
 {
 	const char *authority = strstr(url, "://");
 	if (authority == NULL)
 		return false;
 	authority += 3;
-	const char *at = memrchr(authority, '@', strcspn(authority, "?"));
-	if (at == NULL)
-		at = strrchr(authority, '@');
+	const char *at = strrchr(authority, '@');
 	const char *colon = at != NULL ? memchr(authority, ':', (size_t)(at - authority)) : NULL;
 	if (colon == NULL)
 		return false;

@@ -42,7 +42,8 @@ bool settings_load(struct settings *settings, const char *file, int *argc, char 
 	char *why, size_t why_size);
 
 /* False, with the reason in `why`, where the secret is missing or shorter than it must be. */
-bool settings_need_secret(const struct settings *settings, const char *name, char *why, size_t why_size);
+bool settings_need_secret(
+	const struct settings *settings, const char *name, char *why, size_t why_size);
 
 /* Prints each setting: name, value (secrets as "(set, 43 characters)"; passwords inside of URLs as
  * "***"), where it came from, its help with the range. */

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
-#include "db/pg.h"
+#include "db/pg_session.h"
 #include "proto/base/embed.h"
 #include "proto/digest.h"
 

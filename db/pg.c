@@ -14,14 +14,13 @@
  * lists and lanes are in order again. So a `done` may submit and free as it likes. */
 #include "db/pg.h"
 
-#include <endian.h>
 #include <event2/event.h>
 #include <postgresql/libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "db/pg_address.h"
 #include "db/pg_params.h"
+#include "db/pg_private.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/embed.h"
@@ -32,8 +31,6 @@ static const char lock_timeout_name[] = "lock_timeout";
 
 enum {
 	STATEMENTS_MAX = 64,
-	KEYWORDS_MAX = 64,
-	OPTIONS_MAX = 4096, /* bytes of the session's parameters */
 	SEGMENTS_MAX = 16, /* on a lane at once, of a statement that is not batched */
 	CONFLICTS_MAX = 3, /* runs again after a deadlock or a serialization failure */
 	CONNECT_MS = 5000, /* to connect and prepare */
@@ -41,7 +38,6 @@ enum {
 	BACKOFF_MAX_MS = 2000, /* … doubling up to this */
 	SILENCE_MS = 2000, /* after a segment's last deadline, its lane is given up */
 	LOG_GATE_MS = 1000, /* a line a kind in so long */
-	SESSION_COLUMNS_MAX = 64, /* of a row in a session */
 	MESSAGE_SIZE = 512,
 	SQLSTATE_SIZE = 6,
 };
@@ -65,6 +61,8 @@ struct segment {
 	struct pg_op *ops[]; /* NULL: has ended by its deadline */
 };
 
+TAILQ_HEAD(segment_list, segment);
+
 enum lane_state { LANE_WAITING, LANE_CONNECTING, LANE_PREPARING, LANE_READY, LANE_BUSY };
 
 struct lane {
@@ -76,7 +74,7 @@ struct lane {
 	struct event *readable, *writable; /* once connected */
 	bool write_awaited;
 	struct event *timer; /* CONNECTING, PREPARING: gives up; WAITING: tries again */
-	TAILQ_HEAD(, segment) segments; /* in flight, in order */
+	struct segment_list segments; /* in flight, in order */
 };
 
 struct statement_queue {
@@ -93,8 +91,7 @@ struct log_gate {
 struct pg {
 	struct event_base *base;
 	struct pg_settings settings; /* url aside */
-	char *keywords[KEYWORDS_MAX + 1], *values[KEYWORDS_MAX + 1]; /* of a connection */
-	unsigned keyword_count;
+	struct pg_keywords keywords; /* of a connection */
 	struct statement_queue queues[STATEMENTS_MAX];
 	unsigned queue_count;
 	struct op_list alone; /* oldest first */
@@ -109,10 +106,6 @@ struct pg {
 	struct pg_stats stats;
 	struct log_gate lost_gate, failed_gate;
 	struct lane lanes[];
-};
-
-struct pg_rows {
-	const PGresult *result;
 };
 
 static void lane_connect(struct lane *lane);
@@ -137,23 +130,6 @@ static void event_drop(struct event **event)
 	if (*event)
 		event_free(*event);
 	*event = NULL;
-}
-
-/* libpq's messages come in lines, some indented, and end in one. */
-static void one_line(const char *text, char *line, size_t size)
-{
-	snprintf(line, size, "%s", text ? text : "");
-	char *end = line;
-	for (const char *at = line; *at; at++) {
-		bool space = *at == '\n' || *at == '\t' || *at == ' ';
-		if (!space)
-			*end++ = *at;
-		else if (end > line && end[-1] != ' ')
-			*end++ = ' ';
-	}
-	while (end > line && end[-1] == ' ')
-		end--;
-	*end = '\0';
 }
 
 /* *held: how many lines were not let through since the last one. */
@@ -221,7 +197,7 @@ static void deadline_timer_set(struct pg *pg, uint64_t at_ms)
 		return;
 	uint64_t now = now_ms();
 	pg->deadline_timer_ms = at_ms;
-	timer_set(pg->deadline_timer, at_ms > now ? at_ms - now : 0);
+	timer_set(pg->deadline_timer, at_ms > now ? at_ms - now + 1 : 0); /* never too early */
 }
 
 /* Only statements that pg_new was given. */
@@ -247,11 +223,9 @@ static struct pg_op *list_take(struct pg *pg, struct op_list *list)
 static void op_put_back(struct pg *pg, struct pg_op *op)
 {
 	struct op_list *list = op->alone ? &pg->alone : &queue_of(pg, op->statement)->waiting;
-	struct pg_op *younger;
-	TAILQ_FOREACH (younger, list, link) {
-		if (younger->submitted_us > op->submitted_us)
-			break;
-	}
+	struct pg_op *younger = TAILQ_FIRST(list);
+	while (younger && younger->submitted_us <= op->submitted_us)
+		younger = TAILQ_NEXT(younger, link);
 	if (younger)
 		TAILQ_INSERT_BEFORE(younger, op, link);
 	else
@@ -319,7 +293,7 @@ static void segment_lost(struct pg *pg, struct segment *segment)
 	if (segment->count && !pg->closing && (!segment->sent || segment->statement->repeatable))
 		segment_put_back(pg, segment);
 	else
-		segment_end_all(pg, segment, DB_UNKNOWN);
+		segment_end_all(pg, segment, segment->sent ? DB_UNKNOWN : DB_UNAVAILABLE);
 	segment_free(segment);
 }
 
@@ -582,7 +556,7 @@ static bool segment_error(struct segment *segment, const PGresult *result)
 		/* without an SQLSTATE it is libpq's own: of the connection */
 		snprintf(segment->sqlstate, sizeof segment->sqlstate, "%s",
 			sqlstate && *sqlstate ? sqlstate : "08000");
-		one_line(primary ? primary : PQresultErrorMessage(result), segment->message,
+		pg_one_line(primary ? primary : PQresultErrorMessage(result), segment->message,
 			sizeof segment->message);
 	}
 	return failure_of(segment->sqlstate) != FAILURE_LOST;
@@ -613,6 +587,7 @@ static bool segment_synced(struct lane *lane, struct segment *segment)
 	struct pg *pg = lane->pg;
 	bool up = true;
 	TAILQ_REMOVE(&lane->segments, segment, link);
+	CHECK(TAILQ_FIRST(&lane->segments) != segment); /* it is freed below */
 	if (!segment->statement) {
 		up = lane_prepared(lane, segment);
 		segment_free(segment);
@@ -747,7 +722,7 @@ static void lane_lost(struct lane *lane, const char *reason)
 	struct pg *pg = lane->pg;
 	char line[MESSAGE_SIZE + 128];
 	unsigned held;
-	one_line(reason, line, sizeof line);
+	pg_one_line(reason, line, sizeof line);
 	pg->stats.reconnects += lane_up(lane);
 	if (gate_pass(&pg->lost_gate, &held))
 		log_warn("PostgreSQL: lane %u %s: %s (%u more since the last such line)",
@@ -771,7 +746,7 @@ static void lane_timer(UNUSED evutil_socket_t fd, UNUSED short what, void *arg)
 static void notice(UNUSED void *context, const char *message)
 {
 	char line[MESSAGE_SIZE];
-	one_line(message, line, sizeof line);
+	pg_one_line(message, line, sizeof line);
 	log_warn("PostgreSQL: %s", line);
 }
 
@@ -836,7 +811,8 @@ static void lane_connect(struct lane *lane)
 	struct pg *pg = lane->pg;
 	lane->state = LANE_CONNECTING;
 	lane->conn = PQconnectStartParams(
-		(const char *const *)pg->keywords, (const char *const *)pg->values, 0);
+		(const char *const *)pg->keywords.names,
+		(const char *const *)pg->keywords.values, 0);
 	CHECK(lane->conn);
 	if (PQstatus(lane->conn) == CONNECTION_BAD) {
 		lane_lost(lane, PQerrorMessage(lane->conn));
@@ -880,9 +856,9 @@ static void segment_expire(struct pg *pg, struct segment *segment, uint64_t now,
 /* PQcancel would block: a silent lane is closed, and the server's statement_timeout ends its work. */
 static void lane_expire(struct lane *lane, uint64_t now, uint64_t *next_ms)
 {
-	struct segment *segment;
 	bool silent = false;
-	TAILQ_FOREACH (segment, &lane->segments, link) {
+	for (struct segment *segment = TAILQ_FIRST(&lane->segments); segment;
+		segment = TAILQ_NEXT(segment, link)) {
 		segment_expire(lane->pg, segment, now, next_ms);
 		silent |= segment->give_up_ms <= now;
 	}
@@ -905,110 +881,6 @@ static void deadline_fired(UNUSED evutil_socket_t fd, UNUSED short what, void *a
 	answer_all(pg);
 }
 
-/* --- the connection's keywords --- */
-
-/* Sets a keyword; `only_default`: unless it is set. */
-static void keyword_set(struct pg *pg, const char *keyword, const char *value, bool only_default)
-{
-	unsigned i = 0;
-	while (i < pg->keyword_count && strcmp(pg->keywords[i], keyword))
-		i++;
-	if (i == pg->keyword_count) {
-		CHECK(i < KEYWORDS_MAX);
-		pg->keywords[i] = must_strdup(keyword);
-		pg->keyword_count++;
-	} else if (only_default) {
-		return;
-	}
-	free(pg->values[i]);
-	pg->values[i] = must_strdup(value);
-}
-
-static const char *keyword_get(const struct pg *pg, const char *keyword)
-{
-	for (unsigned i = 0; i < pg->keyword_count; i++)
-		if (!strcmp(pg->keywords[i], keyword))
-			return pg->values[i];
-	return NULL;
-}
-
-static bool keywords_parse(struct pg *pg, const char *url, char *why, size_t why_size)
-{
-	char *error = NULL;
-	PQconninfoOption *options = PQconninfoParse(url, &error);
-	if (!options) {
-		one_line(error ? error : "out of memory", why, why_size);
-		PQfreemem(error);
-		return false;
-	}
-	for (const PQconninfoOption *option = options; option->keyword; option++)
-		if (option->val)
-			keyword_set(pg, option->keyword, option->val, false);
-	PQconninfoFree(options);
-	return true;
-}
-
-/* What a session starts with; the url's own options stand in front and stay where ours say nothing. */
-static bool keywords_set_options(struct pg *pg, char *why, size_t why_size)
-{
-	struct buf options = BUF_INIT(OPTIONS_MAX);
-	const char *given = keyword_get(pg, "options");
-	if (!given)
-		given = getenv("PGOPTIONS");
-	buf_printf(&options,
-		"%s -c lock_timeout=%u -c statement_timeout=%u"
-		" -c idle_in_transaction_session_timeout=10000 -c tcp_keepalives_idle=15"
-		" -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-		" -c TimeZone=UTC -c client_min_messages=warning -c jit=off",
-		given ? given : "", pg->settings.batch_lock_timeout_ms,
-		pg->settings.statement_timeout_ms);
-	if (options.failed)
-		snprintf(why, why_size, "options: too long");
-	else
-		keyword_set(pg, "options", options.data, false);
-	bool fit = !options.failed;
-	buf_free(&options);
-	return fit;
-}
-
-/* libpq looks names up blockingly, so it is given numbers. Without a host it takes PGHOST, or else a
- * socket of this machine. */
-static bool keywords_set_addresses(struct pg *pg, char *why, size_t why_size)
-{
-	const char *host = keyword_get(pg, "host");
-	const char *port = keyword_get(pg, "port");
-	if (!host)
-		host = getenv("PGHOST");
-	if (!port)
-		port = getenv("PGPORT");
-	if (!host || keyword_get(pg, "hostaddr") || getenv("PGHOSTADDR"))
-		return true;
-	struct pg_addresses addresses;
-	bool found = pg_addresses_find(&addresses, host, port, why, why_size);
-	if (found && addresses.any_number) {
-		keyword_set(pg, "host", addresses.hosts.data, false);
-		keyword_set(pg, "hostaddr", addresses.numbers.data, false);
-		keyword_set(pg, "port", addresses.ports.data ? addresses.ports.data : "", false);
-	}
-	pg_addresses_free(&addresses);
-	return found;
-}
-
-static bool keywords_set_all(struct pg *pg, const char *url, char *why, size_t why_size)
-{
-	if (!keywords_parse(pg, url, why, why_size) || !keywords_set_options(pg, why, why_size) ||
-		!keywords_set_addresses(pg, why, why_size))
-		return false;
-	keyword_set(pg, "client_encoding", "UTF8", false);
-	keyword_set(pg, "application_name", "onsale", true);
-	keyword_set(pg, "target_session_attrs", "read-write", true);
-	keyword_set(pg, "gssencmode", "disable", true);
-	keyword_set(pg, "keepalives_idle", "15", true);
-	keyword_set(pg, "keepalives_interval", "5", true);
-	keyword_set(pg, "keepalives_count", "3", true);
-	return true;
-}
-
 /* --- the whole --- */
 
 static void pg_release(struct pg *pg)
@@ -1017,10 +889,7 @@ static void pg_release(struct pg *pg)
 		event_drop(&pg->lanes[i].timer);
 	event_drop(&pg->wake);
 	event_drop(&pg->deadline_timer);
-	for (unsigned i = 0; i < pg->keyword_count; i++) {
-		free(pg->keywords[i]);
-		free(pg->values[i]);
-	}
+	pg_keywords_free(&pg->keywords);
 	pg_params_free(&pg->params);
 	free(pg);
 }
@@ -1045,7 +914,7 @@ struct pg *pg_new(struct event_base *base, const struct pg_settings *settings,
 	pg->settings = *settings;
 	pg->settings.url = NULL;
 	pg_params_init(&pg->params);
-	if (!keywords_set_all(pg, settings->url, why, why_size)) {
+	if (!pg_keywords_set(&pg->keywords, settings, why, why_size)) {
 		pg_release(pg);
 		return NULL;
 	}
@@ -1100,218 +969,4 @@ unsigned pg_pending(const struct pg *pg)
 const struct pg_stats *pg_stats(const struct pg *pg)
 {
 	return &pg->stats;
-}
-
-/* --- rows --- */
-
-/* Types that stores read beside those of db/pg.h. */
-enum { TYPE_JSON = 114, TYPE_INT8_ARRAY = 1016, TYPE_VARCHAR = 1043 };
-
-unsigned pg_row_count(const struct pg_rows *rows)
-{
-	return (unsigned)PQntuples(rows->result);
-}
-
-static pg_oid column_type(const struct pg_rows *rows, unsigned row, unsigned column)
-{
-	CHECK(row < (unsigned)PQntuples(rows->result));
-	CHECK(column < (unsigned)PQnfields(rows->result));
-	return PQftype(rows->result, (int)column);
-}
-
-bool pg_row_null(const struct pg_rows *rows, unsigned row, unsigned column)
-{
-	column_type(rows, row, column);
-	return PQgetisnull(rows->result, (int)row, (int)column);
-}
-
-static int64_t read_i64(const char *bytes)
-{
-	uint64_t big;
-	memcpy(&big, bytes, sizeof big);
-	return (int64_t)be64toh(big);
-}
-
-static int32_t read_i32(const char *bytes)
-{
-	uint32_t big;
-	memcpy(&big, bytes, sizeof big);
-	return (int32_t)be32toh(big);
-}
-
-int64_t pg_row_i64(const struct pg_rows *rows, unsigned row, unsigned column)
-{
-	pg_oid type = column_type(rows, row, column);
-	CHECK(type == PG_INT8 || type == PG_INT4);
-	if (pg_row_null(rows, row, column))
-		return 0;
-	const char *value = PQgetvalue(rows->result, (int)row, (int)column);
-	return type == PG_INT8 ? read_i64(value) : read_i32(value);
-}
-
-bool pg_row_bool(const struct pg_rows *rows, unsigned row, unsigned column)
-{
-	CHECK(column_type(rows, row, column) == PG_BOOL);
-	return !pg_row_null(rows, row, column) && *PQgetvalue(rows->result, (int)row, (int)column);
-}
-
-const char *pg_row_text(const struct pg_rows *rows, unsigned row, unsigned column, size_t *len)
-{
-	pg_oid type = column_type(rows, row, column);
-	CHECK(type == PG_TEXT || type == PG_BYTEA || type == TYPE_JSON || type == TYPE_VARCHAR);
-	if (len)
-		*len = (size_t)PQgetlength(rows->result, (int)row, (int)column);
-	return PQgetvalue(rows->result, (int)row, (int)column);
-}
-
-/* The array's layout stands in db/pg_params.c. */
-size_t pg_row_ids(
-	const struct pg_rows *rows, unsigned row, unsigned column, int64_t *values, size_t max)
-{
-	CHECK(column_type(rows, row, column) == TYPE_INT8_ARRAY);
-	if (pg_row_null(rows, row, column))
-		return 0;
-	const char *at = PQgetvalue(rows->result, (int)row, (int)column);
-	const char *end = at + PQgetlength(rows->result, (int)row, (int)column);
-	int32_t dimensions = read_i32(at);
-	if (!dimensions)
-		return 0;
-	CHECK(dimensions == 1 && end - at >= 20);
-	size_t count = (size_t)read_i32(at + 12), i;
-	at += 20;
-	for (i = 0; i < count && i < max; i++) {
-		CHECK(end - at >= 12 && read_i32(at) == 8); /* no element is null */
-		values[i] = read_i64(at + 4);
-		at += 12;
-	}
-	return i;
-}
-
-/* --- sessions: blocking --- */
-
-struct pg_session {
-	PGconn *conn;
-};
-
-static void session_notice(UNUSED void *context, const char *message)
-{
-	char line[MESSAGE_SIZE];
-	one_line(message, line, sizeof line);
-	log_debug("PostgreSQL: %s", line);
-}
-
-struct pg_session *pg_session_open(const char *url, char *why, size_t why_size)
-{
-	const char *const keywords[] = {"connect_timeout", "gssencmode", "dbname",
-		"client_encoding", "fallback_application_name", NULL};
-	const char *const values[] = {"10", "disable", url, "UTF8", "onsale", NULL};
-	PGconn *conn = PQconnectdbParams(keywords, values, 1);
-	CHECK(conn);
-	if (PQstatus(conn) != CONNECTION_OK) {
-		one_line(PQerrorMessage(conn), why, why_size);
-		PQfinish(conn);
-		return NULL;
-	}
-	PQsetNoticeProcessor(conn, session_notice, NULL);
-	struct pg_session *session = must_calloc(1, sizeof *session);
-	session->conn = conn;
-	return session;
-}
-
-void pg_session_close(struct pg_session *session)
-{
-	if (!session)
-		return;
-	PQfinish(session->conn);
-	free(session);
-}
-
-/* The line of a statement that an error points at; 0: it points at none. */
-static unsigned error_line(const PGresult *result, const char *sql)
-{
-	const char *text = PQresultErrorField(result, PG_DIAG_STATEMENT_POSITION);
-	unsigned long position = text ? strtoul(text, NULL, 10) : 0;
-	if (!position || !sql)
-		return 0;
-	unsigned line = 1;
-	for (; *sql && position > 1; sql++) {
-		line += *sql == '\n';
-		position -= (*sql & 0xC0) != 0x80; /* positions count characters of UTF-8 */
-	}
-	return line;
-}
-
-/* "42P01 relation "seats" does not exist (line 7): detail" */
-static void session_why(const struct pg_session *session, const PGresult *result, const char *sql,
-	char *why, size_t why_size)
-{
-	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-	const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-	unsigned line = error_line(result, sql);
-	char place[32] = "";
-	if (!primary) {
-		one_line(PQerrorMessage(session->conn), why, why_size);
-		return;
-	}
-	if (line)
-		snprintf(place, sizeof place, " (line %u)", line);
-	snprintf(why, why_size, "%s %s%s%s%s", sqlstate ? sqlstate : "", primary, place,
-		detail ? ": " : "", detail ? detail : "");
-}
-
-/* Frees the result. */
-static bool session_succeeded(const struct pg_session *session, PGresult *result, const char *sql,
-	char *why, size_t why_size)
-{
-	ExecStatusType status = PQresultStatus(result);
-	bool good = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
-		    status == PGRES_EMPTY_QUERY || status == PGRES_COPY_IN;
-	if (!good)
-		session_why(session, result, sql, why, why_size);
-	PQclear(result);
-	return good;
-}
-
-bool pg_session_run(struct pg_session *session, const char *sql, char *why, size_t why_size)
-{
-	return session_succeeded(session, PQexec(session->conn, sql), sql, why, why_size);
-}
-
-bool pg_session_query(struct pg_session *session, const char *sql, const char *const *params,
-	unsigned count, void (*row)(void *context, const char *const *columns), void *context,
-	char *why, size_t why_size)
-{
-	PGresult *result = PQexecParams(
-		session->conn, sql, (int)count, NULL, params, NULL, NULL, 0);
-	int fields = PQnfields(result);
-	CHECK(fields <= SESSION_COLUMNS_MAX);
-	for (int i = 0; row && i < PQntuples(result); i++) {
-		const char *columns[SESSION_COLUMNS_MAX];
-		for (int j = 0; j < fields; j++)
-			columns[j] = PQgetisnull(result, i, j) ? NULL : PQgetvalue(result, i, j);
-		row(context, columns);
-	}
-	return session_succeeded(session, result, sql, why, why_size);
-}
-
-bool pg_session_copy_begin(struct pg_session *session, const char *sql, char *why, size_t why_size)
-{
-	return session_succeeded(session, PQexec(session->conn, sql), sql, why, why_size);
-}
-
-bool pg_session_copy_bytes(struct pg_session *session, const char *bytes, size_t len)
-{
-	return PQputCopyData(session->conn, bytes, (int)len) == 1;
-}
-
-bool pg_session_copy_end(struct pg_session *session, char *why, size_t why_size)
-{
-	bool good = PQputCopyEnd(session->conn, NULL) == 1;
-	if (!good)
-		one_line(PQerrorMessage(session->conn), why, why_size);
-	PGresult *result;
-	while ((result = PQgetResult(session->conn)))
-		good &= session_succeeded(session, result, NULL, why, why_size);
-	return good;
 }

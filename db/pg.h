@@ -1,5 +1,4 @@
-/* PostgreSQL: a few connections, called lanes, on the event loop. The only file that includes libpq
- * is pg.c.
+/* PostgreSQL: a few connections, called lanes, on the event loop. Only db/pg*.c include libpq.
  *
  * Group commit: operations of one statement that arrive in a loop turn, or while all lanes are busy,
  * go out together: one call with arrays, one transaction, one result for each. A lane carries one
@@ -43,7 +42,7 @@ enum { PG_BOOL = 16, PG_BYTEA = 17, PG_INT8 = 20, PG_INT4 = 23, PG_TEXT = 25 };
 struct pg_statement {
 	const char *name;
 	const char *sql; /* from db/statements/, embedded */
-	bool batched;	 /* takes arrays; else each operation is a call of its own */
+	bool batched; /* takes arrays; else each operation is a call of its own */
 	bool repeatable; /* running it again after an unknown outcome does no harm */
 	/* Writes the parameters, in order, for count operations (1 where not batched). Up to 64
 	 * parameters and 16 MiB; past that the operations end as DB_FAILED. */
@@ -66,7 +65,7 @@ struct pg_op {
 	TAILQ_ENTRY(pg_op) link;
 	const struct pg_statement *statement;
 	uint64_t submitted_us, deadline_ms;
-	bool alone;		/* its batch has failed */
+	bool alone; /* its batch has failed */
 	bool may_have_happened; /* an earlier try was lost in flight */
 	unsigned char state, result, conflicts;
 };
@@ -96,15 +95,15 @@ unsigned pg_pending(const struct pg *pg);
 
 /* Counted since pg_new. */
 struct pg_stats {
-	uint64_t batches;	/* calls sent, those of members run alone included */
-	uint64_t operations;	/* operations sent, each try counted */
-	unsigned batch_most;	/* operations in the largest call */
-	uint64_t alone;		/* members of failed batches that were set to run alone */
+	uint64_t batches; /* calls sent, those of members run alone included */
+	uint64_t operations; /* operations sent, each try counted */
+	unsigned batch_most; /* operations in the largest call */
+	uint64_t alone; /* members of failed batches that were set to run alone */
 	uint64_t lock_timeouts; /* calls that waited too long for a lock */
-	uint64_t reconnects;	/* lanes lost after they were ready */
-	uint64_t put_back;	/* operations to be run again after their lane was lost */
-	uint64_t queue_full;	/* refused because waiting_max operations waited; also counted in busy */
-	uint64_t overdue;	/* ended by their deadline; also counted in one of the next */
+	uint64_t reconnects; /* lanes lost after they were ready */
+	uint64_t put_back; /* operations to be run again after their lane was lost */
+	uint64_t queue_full; /* refused at waiting_max; also counted in busy */
+	uint64_t overdue; /* ended by their deadline; also counted in one of the next */
 	uint64_t ok, unavailable, busy, failed, unknown; /* how operations ended */
 };
 const struct pg_stats *pg_stats(const struct pg *pg);
@@ -126,28 +125,13 @@ void pg_array_end(struct pg_params *params);
 /* --- rows (binary format; a column read as another type than it has is a CHECK) --- */
 unsigned pg_row_count(const struct pg_rows *rows);
 bool pg_row_null(const struct pg_rows *rows, unsigned row, unsigned column);
-int64_t pg_row_i64(const struct pg_rows *rows, unsigned row, unsigned column); /* int8 or int4; null: 0 */
-bool pg_row_bool(const struct pg_rows *rows, unsigned row, unsigned column);   /* null: false */
+int64_t pg_row_i64(
+	const struct pg_rows *rows, unsigned row, unsigned column); /* int8 or int4; null: 0 */
+bool pg_row_bool(const struct pg_rows *rows, unsigned row, unsigned column); /* null: false */
 /* text or bytea; valid during decode; NUL follows; null: "" */
 const char *pg_row_text(const struct pg_rows *rows, unsigned row, unsigned column, size_t *len);
 /* bigint[]: its elements into values, the first max of them; how many were written. Null: 0. */
-size_t pg_row_ids(const struct pg_rows *rows, unsigned row, unsigned column, int64_t *values, size_t max);
-
-/* --- outside of the loop: what the commands migrate, users, admin and demo need. These block. --- */
-struct pg_session;
-struct pg_session *pg_session_open(const char *url, char *why, size_t why_size);
-void pg_session_close(struct pg_session *session);
-/* Runs one or more statements without parameters; false with the server's message in `why`. */
-bool pg_session_run(struct pg_session *session, const char *sql, char *why, size_t why_size);
-/* One statement with text parameters (NULL: null); rows of up to 64 columns are given, in text format
- * (NULL: null), to `row`, which may be NULL. False with the server's message in `why`. */
-bool pg_session_query(struct pg_session *session, const char *sql, const char *const *params,
-	unsigned count, void (*row)(void *context, const char *const *columns), void *context, char *why,
-	size_t why_size);
-/* COPY table FROM STDIN (text format): begin with the statement, lines, end. Where bytes fail, end tells
- * why. */
-bool pg_session_copy_begin(struct pg_session *session, const char *sql, char *why, size_t why_size);
-bool pg_session_copy_bytes(struct pg_session *session, const char *bytes, size_t len);
-bool pg_session_copy_end(struct pg_session *session, char *why, size_t why_size);
+size_t pg_row_ids(
+	const struct pg_rows *rows, unsigned row, unsigned column, int64_t *values, size_t max);
 
 #endif

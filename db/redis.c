@@ -561,7 +561,7 @@ static redisAsyncContext *open_connection(struct redis *redis)
 	if (redis->url.kind == REDIS_URL_UNIX)
 		return redisAsyncConnectUnix(redis->url.path);
 	unsigned i = redis->address_next++ % redis->address_count;
-	return redisAsyncConnect(redis->addresses[i], atoi(redis->url.port));
+	return redisAsyncConnect(redis->addresses[i], redis->url.port);
 }
 
 static void connect_start(struct redis *redis)
@@ -792,7 +792,7 @@ static void on_refused_timer(evutil_socket_t fd UNUSED, short what UNUSED, void 
 static bool find_addresses(struct redis *redis, char *why, size_t why_size)
 {
 	struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found, *at;
-	int error = getaddrinfo(redis->url.host, redis->url.port, &hints, &found);
+	int error = getaddrinfo(redis->url.host, NULL, &hints, &found);
 
 	if (error) {
 		snprintf(why, why_size, "redis.url: host %s: %s", redis->url.host,

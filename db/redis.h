@@ -18,7 +18,8 @@ struct redis;
 struct redis_value;
 
 struct redis_settings {
-	const char *url; /* as in the setting redis.url; "none": never connects, all fails at once */
+	const char
+		*url; /* as in the setting redis.url; "none": never connects, all fails at once */
 	unsigned deadline_ms;
 	unsigned in_flight_max;
 	unsigned breaker_failures;
@@ -61,10 +62,10 @@ struct redis_args {
 	unsigned count, max;
 };
 /* struct redis_args name with room for max arguments, the command's own words included. */
-#define REDIS_ARGS(name, max_args)                                                                 \
-	const char *name##_argv[max_args];                                                         \
-	size_t name##_lens[max_args];                                                              \
-	char name##_numbers[max_args][24];                                                         \
+#define REDIS_ARGS(name, max_args) \
+	const char *name##_argv[max_args]; \
+	size_t name##_lens[max_args]; \
+	char name##_numbers[max_args][24]; \
 	struct redis_args name = {name##_argv, name##_lens, name##_numbers, 0, max_args}
 void redis_arg_text(struct redis_args *args, const char *text);
 void redis_arg_bytes(struct redis_args *args, const char *bytes, size_t len);
@@ -72,7 +73,8 @@ void redis_arg_i64(struct redis_args *args, int64_t value);
 
 /* Sends a command: its name is the first argument. done NULL: nobody waits for the reply. `done` is
  * called once, from the event loop, never before this returns. */
-void redis_command(struct redis *redis, const struct redis_args *args, redis_done *done, void *context);
+void redis_command(
+	struct redis *redis, const struct redis_args *args, redis_done *done, void *context);
 
 /* Calls a script: the arguments are its keys, then its arguments. */
 void redis_eval(struct redis *redis, const struct redis_script *script, unsigned keys,
@@ -86,10 +88,10 @@ unsigned redis_pending(const struct redis *redis);
 
 /* Counts since redis_new. */
 struct redis_stats {
-	uint64_t commands;	   /* sent */
-	uint64_t timeouts;	   /* not answered within their deadline */
-	uint64_t refused;	   /* never sent: no connection, breaker open, too many in flight */
-	uint64_t connections;	   /* that became ready: the first one, and each reconnect */
+	uint64_t commands; /* sent */
+	uint64_t timeouts; /* not answered within their deadline */
+	uint64_t refused; /* never sent: no connection, breaker open, too many in flight */
+	uint64_t connections; /* that became ready: the first one, and each reconnect */
 	uint64_t breaker_openings; /* out of its closed state */
 };
 const struct redis_stats *redis_stats(const struct redis *redis);
@@ -99,6 +101,7 @@ bool redis_is_nil(const struct redis_value *value);
 int64_t redis_int(const struct redis_value *value); /* integer, or text that is one; else 0 */
 const char *redis_text(const struct redis_value *value, size_t *len); /* else "" */
 size_t redis_len(const struct redis_value *value); /* elements of an array; else 0 */
-const struct redis_value *redis_at(const struct redis_value *value, size_t i); /* NULL past the end */
+const struct redis_value *redis_at(
+	const struct redis_value *value, size_t i); /* NULL past the end */
 
 #endif

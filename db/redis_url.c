@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PORT_MAX = 65535, DB_MAX = 9999 };
+enum { PORT_DEFAULT = 6379, PORT_MAX = 65535, DB_MAX = 9999 };
 
 /* Decimal digits alone, up to `max`; at least one. */
 static bool read_number(const char *text, size_t len, unsigned max, unsigned *value)
@@ -97,13 +97,13 @@ static const char *read_host(const char *text, size_t len, struct redis_url *url
 	if (!copy(host, (size_t)(host_end - host), url->host, sizeof url->host))
 		return "its host is missing or too long";
 	if (rest == end) {
-		strcpy(url->port, "6379");
+		url->port = PORT_DEFAULT;
 		return NULL;
 	}
 	if (*rest != ':' || !read_number(rest + 1, (size_t)(end - rest - 1), PORT_MAX, &port) ||
 		port == 0)
 		return "its port is not a number from 1 to 65535";
-	snprintf(url->port, sizeof url->port, "%u", port);
+	url->port = (int)port;
 	return NULL;
 }
 

@@ -14,8 +14,9 @@ enum redis_url_kind { REDIS_URL_NONE, REDIS_URL_TCP, REDIS_URL_UNIX };
 struct redis_url {
 	enum redis_url_kind kind;
 	char user[128], password[512]; /* decoded; "" where there is none */
-	char host[256], port[6];       /* the port as text: "6379" where none is given */
-	char path[108];		       /* of the socket; what sockaddr_un can hold */
+	char host[256];
+	int port; /* 6379 where none is given */
+	char path[108]; /* of the socket; what sockaddr_un can hold */
 	unsigned db;
 };
 

@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "db/pg.h"
+#include "db/pg_session.h"
 #include "proto/base/check.h"
 #include "proto/base/embed.h"
 

@@ -1,8 +1,8 @@
-/* A request's bytes pass two judges. The head is first gathered whole, while each byte of it is
- * checked for what no version of llhttp may be lax about (line ends, folding, control characters,
- * size); then llhttp reads it in one go, its callbacks noting where names and values lie, and the
- * rules on Host, Content-Length and Transfer-Encoding are judged here. The body then runs through
- * llhttp as it arrives, into a buffer of its own.
+/* The head is first gathered whole, while each byte of it is checked for what no version of llhttp may
+ * be lax about (line ends, folding, control characters, size); then llhttp reads it in one go, its
+ * callbacks noting where names and values lie, and the rules on Host, Content-Length and
+ * Transfer-Encoding are judged here. The body is counted or un-chunked here too: llhttp 8 takes bare
+ * line feeds and folded trailers in a chunked one, and what is refused must not hang on a version.
  *
  *   head_text   GET /a?b HTTP/1.1 \r\n Name: value \r\n … \r\n \r\n | joined values |
  *
@@ -71,10 +71,11 @@ struct message {
 	enum http_parse error; /* HTTP_MORE: none */
 	uint16_t target, target_len;
 	unsigned header_count;
-	size_t body_wire; /* bytes of the body as sent, chunk framing included */
+	bool body_begun;
 	bool chunked;
+	size_t body_left; /* bytes of data to come: of the chunk, or of the whole body */
+	size_t framing; /* bytes of a chunked body that are none of its data */
 	enum chunk_state chunk_state;
-	size_t chunk_left, chunks_total; /* bytes of this chunk to come, of all chunks so far */
 	struct buf body;
 	struct header headers[HTTP_HEADERS_MAX]; /* last: the rest is zeroed, this is not */
 };
@@ -115,6 +116,33 @@ static enum http_parse scan_byte(struct message *message, unsigned char byte)
 	message->after_cr = class == BYTE_CR;
 	message->line_len++;
 	return HTTP_MORE;
+}
+
+/* How many of the bytes are text or spaces, which need no judging inside of a line: most of a head. */
+static size_t plain_run(const char *bytes, size_t len)
+{
+	size_t run = 0;
+	while (run < len && (unsigned char)bytes[run] >= ' ' && bytes[run] != 0x7f)
+		run++;
+	return run;
+}
+
+/* Scans the head up to its end, or the end of the bytes. */
+static enum http_parse scan_head(
+	struct message *message, const char *bytes, size_t len, size_t *scanned)
+{
+	enum http_parse result = HTTP_MORE;
+	*scanned = 0;
+	while (*scanned < len && result == HTTP_MORE) {
+		if (message->line_len > 0 && !message->after_cr) {
+			size_t run = plain_run(bytes + *scanned, len - *scanned);
+			message->line_len += run;
+			*scanned += run;
+		}
+		if (*scanned < len)
+			result = scan_byte(message, (unsigned char)bytes[(*scanned)++]);
+	}
+	return result;
 }
 
 static void head_reserve(struct message *message, size_t len)
@@ -164,18 +192,15 @@ static enum http_parse take_head(
 	enum http_parse scanned = skip_empty_lines(message, bytes, len, taken);
 	if (scanned != HTTP_MORE)
 		return scanned;
-	size_t room = HTTP_HEAD_MAX - message->skipped - message->head_len, at = *taken;
-	size_t end = len - at > room ? at + room : len;
-	while (at < end && scanned == HTTP_MORE)
-		scanned = scan_byte(message, (unsigned char)bytes[at++]);
+	size_t rest = len - *taken, room = HTTP_HEAD_MAX - message->skipped - message->head_len;
+	size_t used;
+	scanned = scan_head(message, bytes + *taken, rest < room ? rest : room, &used);
 	if (scanned == HTTP_BAD)
 		return HTTP_BAD;
-	if (at > *taken)
-		head_append(message, bytes + *taken, at - *taken);
-	*taken = at;
-	if (scanned == HTTP_MORE && at < len)
-		return HTTP_HEAD_TOO_LARGE;
-	return scanned;
+	if (used > 0)
+		head_append(message, bytes + *taken, used);
+	*taken += used;
+	return scanned == HTTP_MORE && used < rest ? HTTP_HEAD_TOO_LARGE : scanned;
 }
 
 /* --- what llhttp finds in the head --- */
@@ -210,12 +235,9 @@ static struct header *last_header(struct message *message)
 	return &message->headers[message->header_count - 1];
 }
 
-/* A name begins; trailers of a chunked body are read past. */
 static int on_header_field(llhttp_t *llhttp, const char *at, size_t len)
 {
 	struct message *message = message_of(llhttp);
-	if (message->head_whole)
-		return 0;
 	uint16_t offset = offset_of(message, at);
 	if (message->header_count > 0) {
 		struct header *open = last_header(message);
@@ -234,8 +256,6 @@ static int on_header_field(llhttp_t *llhttp, const char *at, size_t len)
 static int on_header_value(llhttp_t *llhttp, const char *at, size_t len)
 {
 	struct message *message = message_of(llhttp);
-	if (message->head_whole)
-		return 0;
 	if (message->header_count == 0)
 		return fail(message, HTTP_BAD);
 	struct header *header = last_header(message);
@@ -334,15 +354,15 @@ static bool host_ok(const struct message *message, bool http_1_1)
 }
 
 /* Content-Length and Transfer-Encoding: at most one of them, once, and in one spelling. */
-static enum http_parse framing_judge(const struct message *message, bool http_1_1, bool *has_body)
+static enum http_parse framing_judge(struct message *message, bool http_1_1)
 {
 	const struct header *length, *encoding;
 	unsigned lengths = count_named(message, "content-length", &length);
 	unsigned encodings = count_named(message, "transfer-encoding", &encoding);
-	*has_body = lengths + encodings > 0;
 	if (lengths + encodings > 1)
 		return HTTP_BAD;
-	if (encodings == 1)
+	message->chunked = encodings == 1;
+	if (message->chunked)
 		return http_1_1 && value_is(message, encoding, "chunked") ? HTTP_MORE : HTTP_BAD;
 	if (lengths == 0)
 		return HTTP_MORE;
@@ -356,7 +376,7 @@ static enum http_parse framing_judge(const struct message *message, bool http_1_
 		if (value <= HTTP_BODY_MAX)
 			value = value * 10 + (size_t)(c - '0');
 	}
-	*has_body = value > 0;
+	message->body_left = value;
 	return value > HTTP_BODY_MAX ? HTTP_BODY_TOO_LARGE : HTTP_MORE;
 }
 
@@ -378,7 +398,7 @@ static enum http_method method_of(uint8_t number)
 static int on_headers_complete(llhttp_t *llhttp)
 {
 	struct message *message = message_of(llhttp);
-	bool http_1_1 = llhttp_get_http_minor(llhttp) == 1, has_body;
+	bool http_1_1 = llhttp_get_http_minor(llhttp) == 1;
 	for (unsigned i = 0; i < message->header_count; i++) {
 		struct header *header = &message->headers[i];
 		if (!header_sane(message, header))
@@ -388,35 +408,23 @@ static int on_headers_complete(llhttp_t *llhttp)
 	message->request.method = method_of(llhttp_get_method(llhttp));
 	if (message->request.method == 0 || !host_ok(message, http_1_1))
 		return fail(message, HTTP_BAD);
-	enum http_parse framing = framing_judge(message, http_1_1, &has_body);
+	enum http_parse framing = framing_judge(message, http_1_1);
 	if (framing != HTTP_MORE)
 		return fail(message, framing);
 	bool connect = llhttp_get_method(llhttp) == HTTP_CONNECT;
+	bool has_body = message->chunked || message->body_left > 0;
 	if (connect && has_body)
-		return fail(message, HTTP_BAD); /* it means nothing, and llhttp would not read it */
+		return fail(message, HTTP_BAD); /* it would mean nothing (RFC 9110, 9.3.6) */
 	const struct header *expect;
 	count_named(message, "expect", &expect);
 	message->wants_continue = has_body && http_1_1 && expect != NULL &&
 				  value_is(message, expect, "100-continue");
 	/* After CONNECT the client may send what is not HTTP. */
+	message->request.http_1_0 = !http_1_1;
 	message->request.keep_alive = !connect && llhttp_should_keep_alive(llhttp);
-	message->chunked = has_body && count_named(message, "transfer-encoding", &expect) > 0;
 	message->head_whole = true;
-	return 0;
-}
-
-static int on_body(llhttp_t *llhttp, const char *at, size_t len)
-{
-	struct message *message = message_of(llhttp);
-	buf_append(&message->body, at, len);
-	return message->body.failed ? fail(message, HTTP_BODY_TOO_LARGE) : 0;
-}
-
-/* The pause makes llhttp stop here, before it looks at a pipelined request. */
-static int on_message_complete(llhttp_t *llhttp)
-{
-	message_of(llhttp)->whole = true;
-	return HPE_PAUSED;
+	message->whole = !has_body;
+	return HPE_PAUSED; /* what follows is not llhttp's */
 }
 
 static const llhttp_settings_t callbacks = {
@@ -424,8 +432,6 @@ static const llhttp_settings_t callbacks = {
 	.on_header_field = on_header_field,
 	.on_header_value = on_header_value,
 	.on_headers_complete = on_headers_complete,
-	.on_body = on_body,
-	.on_message_complete = on_message_complete,
 };
 
 /* --- a head that is whole --- */
@@ -553,11 +559,6 @@ static bool take_target(struct message *message, bool connect)
 	return true;
 }
 
-static enum http_parse error_of(const struct message *message)
-{
-	return message->error != HTTP_MORE ? message->error : HTTP_BAD;
-}
-
 /* Reads the whole head. HTTP_MORE: a body is awaited. */
 static enum http_parse read_head(struct message *message)
 {
@@ -566,11 +567,9 @@ static enum http_parse read_head(struct message *message)
 		return line;
 	llhttp_init(&message->llhttp, HTTP_REQUEST, &callbacks);
 	message->llhttp.data = message;
-	size_t head_len = message->head_len;
-	llhttp_errno_t err = llhttp_execute(&message->llhttp, message->head_text, head_len);
-	if (!message->head_whole || (err != HPE_OK && err != HPE_PAUSED) ||
-		message->target_len == 0)
-		return error_of(message);
+	llhttp_execute(&message->llhttp, message->head_text, message->head_len);
+	if (!message->head_whole || message->target_len == 0)
+		return message->error != HTTP_MORE ? message->error : HTTP_BAD;
 	for (unsigned i = 0; i < message->header_count; i++)
 		if (opens_list(message, i))
 			join_values(message, i);
@@ -600,9 +599,9 @@ static enum http_parse scan_size(struct message *message, char byte)
 		message->chunk_state = CHUNK_EXTENSION;
 		return byte == ';' && message->line_len > 0 ? HTTP_MORE : HTTP_BAD;
 	}
-	message->chunk_left = message->chunk_left * 16 + (size_t)digit;
-	return message->chunk_left > HTTP_BODY_MAX - message->chunks_total ? HTTP_BODY_TOO_LARGE
-									   : HTTP_MORE;
+	message->body_left = message->body_left * 16 + (size_t)digit;
+	return message->body_left > HTTP_BODY_MAX - message->body.len ? HTTP_BODY_TOO_LARGE
+								      : HTTP_MORE;
 }
 
 /* A byte of "name: value", or of the empty line at the end. */
@@ -623,8 +622,7 @@ static void end_line(struct message *message)
 	switch (message->chunk_state) {
 	case CHUNK_SIZE:
 	case CHUNK_EXTENSION:
-		message->chunks_total += message->chunk_left;
-		message->chunk_state = message->chunk_left > 0 ? CHUNK_DATA : TRAILER_NAME;
+		message->chunk_state = message->body_left > 0 ? CHUNK_DATA : TRAILER_NAME;
 		break;
 	case CHUNK_DATA:
 	case CHUNK_DATA_END: message->chunk_state = CHUNK_SIZE; break;
@@ -636,9 +634,11 @@ static void end_line(struct message *message)
 /* A byte of a chunked body that is none of its data. HTTP_WHOLE: the body ends here. */
 static enum http_parse scan_framing(struct message *message, char byte)
 {
-	enum http_parse judged = HTTP_MORE;
+	enum http_parse judged;
 	bool in_trailers = message->chunk_state >= TRAILER_NAME;
-	if (message->after_cr)
+	if (++message->framing > FRAMING_MAX)
+		judged = HTTP_BODY_TOO_LARGE;
+	else if (message->after_cr)
 		judged = HTTP_MORE; /* the LF, which scan_byte asks for */
 	else if (in_trailers)
 		judged = scan_trailer(message, byte);
@@ -656,68 +656,45 @@ static enum http_parse scan_framing(struct message *message, char byte)
 	return in_trailers ? scanned : HTTP_MORE;
 }
 
-/* Walks through a chunked body. *for_llhttp: the bytes that are chunks, not trailers. */
-static enum http_parse scan_chunks(
-	struct message *message, const char *bytes, size_t len, size_t *taken, size_t *for_llhttp)
+/* Takes data, as much as there is and is awaited. */
+static size_t take_data(struct message *message, const char *bytes, size_t len)
 {
-	enum http_parse scanned = HTTP_MORE;
-	*taken = *for_llhttp = 0;
-	while (*taken < len && scanned == HTTP_MORE) {
-		size_t step = 1;
-		bool in_trailers = message->chunk_state >= TRAILER_NAME;
-		if (message->chunk_state == CHUNK_DATA) {
-			size_t rest = len - *taken;
-			step = rest < message->chunk_left ? rest : message->chunk_left;
-			message->chunk_left -= step;
-			if (message->chunk_left == 0)
-				message->chunk_state = CHUNK_DATA_END;
-		} else {
-			scanned = scan_framing(message, bytes[*taken]);
-		}
-		*taken += step;
-		if (!in_trailers)
-			*for_llhttp = *taken;
-	}
-	return scanned;
+	size_t take = len < message->body_left ? len : message->body_left;
+	buf_append(&message->body, bytes, take);
+	message->body_left -= take;
+	return take;
 }
 
-/* llhttp decodes the chunks; the scan is stricter about lines than some versions of it, and reads the
- * trailers, which go nowhere. The two must agree. */
 static enum http_parse take_chunks(
 	struct message *message, const char *bytes, size_t len, size_t *taken)
 {
-	size_t for_llhttp;
-	enum http_parse scanned = scan_chunks(message, bytes, len, taken, &for_llhttp);
-	if (scanned != HTTP_MORE && scanned != HTTP_WHOLE)
-		return scanned;
-	if (for_llhttp > 0 && llhttp_execute(&message->llhttp, bytes, for_llhttp) != HPE_OK)
-		return error_of(message);
-	if (scanned == HTTP_WHOLE && message->body.len != message->chunks_total)
-		return HTTP_BAD;
-	message->whole = scanned == HTTP_WHOLE;
+	enum http_parse scanned = HTTP_MORE;
+	*taken = 0;
+	while (*taken < len && scanned == HTTP_MORE) {
+		if (message->chunk_state != CHUNK_DATA) {
+			scanned = scan_framing(message, bytes[(*taken)++]);
+			continue;
+		}
+		*taken += take_data(message, bytes + *taken, len - *taken);
+		if (message->body_left == 0)
+			message->chunk_state = CHUNK_DATA_END;
+	}
 	return scanned;
-}
-
-static enum http_parse take_sized(
-	struct message *message, const char *bytes, size_t len, size_t *taken)
-{
-	llhttp_errno_t err = llhttp_execute(&message->llhttp, bytes, len);
-	*taken = len;
-	if (message->whole)
-		*taken = (size_t)(llhttp_get_error_pos(&message->llhttp) - bytes);
-	else if (err != HPE_OK)
-		return error_of(message);
-	return message->whole ? HTTP_WHOLE : HTTP_MORE;
 }
 
 static enum http_parse take_body(
 	struct message *message, const char *bytes, size_t len, size_t *taken)
 {
-	enum http_parse result = message->chunked ? take_chunks(message, bytes, len, taken)
-						  : take_sized(message, bytes, len, taken);
-	message->body_wire += *taken;
-	if (message->body_wire > message->body.len + FRAMING_MAX)
-		return HTTP_BODY_TOO_LARGE;
+	message->body_begun = true;
+	enum http_parse result;
+	if (message->chunked) {
+		result = take_chunks(message, bytes, len, taken);
+	} else {
+		*taken = take_data(message, bytes, len);
+		result = message->body_left == 0 ? HTTP_WHOLE : HTTP_MORE;
+	}
+	message->whole = result == HTTP_WHOLE;
+	CHECK(!message->body.failed); /* both ways of framing were held to its limit */
 	return result;
 }
 
@@ -809,7 +786,7 @@ bool http_parser_wants_continue(struct http_parser *parser)
 	if (!http_parser_in_body(parser) || !parser->message->wants_continue)
 		return false;
 	parser->message->wants_continue = false;
-	return parser->message->body_wire == 0; /* whoever sends already waits for nothing */
+	return !parser->message->body_begun; /* whoever sends already waits for nothing */
 }
 
 void http_parser_next(struct http_parser *parser)
@@ -831,9 +808,11 @@ static bool percent_decode(const char *from, size_t len, char *text, size_t size
 	for (size_t i = 0; i < len; i++) {
 		char c = from[i];
 		if (c == '%') {
-			if (len - i < 3 || hex_digit(from[i + 1]) < 0 || hex_digit(from[i + 2]) < 0)
+			int high = i + 2 < len ? hex_digit(from[i + 1]) : -1;
+			int low = i + 2 < len ? hex_digit(from[i + 2]) : -1;
+			if (high < 0 || low < 0)
 				return false;
-			c = (char)(hex_digit(from[i + 1]) << 4 | hex_digit(from[i + 2]));
+			c = (char)(high * 16 + low);
 			i += 2;
 		}
 		if (c == '\0' || at + 1 >= size)

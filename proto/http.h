@@ -22,22 +22,23 @@ enum http_method {
 };
 
 enum http_parse {
-	HTTP_MORE,		/* all bytes taken, the request is not whole yet */
-	HTTP_WHOLE,		/* a request is whole; bytes after it were not taken */
-	HTTP_BAD,		/* 400, then close: what follows cannot be trusted */
-	HTTP_HEAD_TOO_LARGE,	/* 431, then close */
-	HTTP_BODY_TOO_LARGE,	/* 413, then close */
-	HTTP_BAD_VERSION	/* 505, then close */
+	HTTP_MORE, /* all bytes taken, the request is not whole yet */
+	HTTP_WHOLE, /* a request is whole; bytes after it were not taken */
+	HTTP_BAD, /* 400, then close: what follows cannot be trusted */
+	HTTP_HEAD_TOO_LARGE, /* 431, then close */
+	HTTP_BODY_TOO_LARGE, /* 413, then close */
+	HTTP_BAD_VERSION /* 505, then close */
 };
 
 /* A whole request. Its texts live as long as the parser's message: until http_parser_next. */
 struct http_request {
 	enum http_method method;
-	const char *path;	/* as sent, without the query; starts with '/', or is "*" of OPTIONS */
-	const char *query;	/* after the '?', not decoded; "" where there is none */
-	const char *body;	/* NUL follows */
+	const char *path; /* as sent, without the query; starts with '/', or is "*" of OPTIONS */
+	const char *query; /* after the '?', not decoded; "" where there is none */
+	const char *body; /* NUL follows */
 	size_t body_len;
-	bool keep_alive;	/* the client lets the connection stay open */
+	bool keep_alive; /* the client lets the connection stay open */
+	bool http_1_0;
 };
 
 struct http_parser;

@@ -49,7 +49,8 @@ enum json_read json_read_ids(struct json_object *object, const char *field, enum
 enum json_read json_read_object(struct json_object *object, const char *field, enum json_need need,
 	struct json_object **value, struct json_errors *errors);
 enum json_read json_read_array(struct json_object *object, const char *field, enum json_need need,
-	size_t min, size_t max, struct json_object **array, size_t *count, struct json_errors *errors);
+	size_t min, size_t max, struct json_object **array, size_t *count,
+	struct json_errors *errors);
 struct json_object *json_array_object(struct json_object *array, size_t i);
 
 /* Appends a JSON string with its quotes, escaped as RFC 8259 asks. */

@@ -112,12 +112,13 @@ static bool claim_is(jwt_t *jwt, const char *claim, const char *expected)
 
 enum claim { CLAIM_MISSING, CLAIM_INTEGER, CLAIM_WRONG };
 
+/* libjwt 1.10 gives 0 for a claim of another type, newer ones an error. */
 static enum claim integer_claim(jwt_t *jwt, const char *claim, int64_t *value)
 {
 	errno = 0;
 	*value = jwt_get_grant_int(jwt, claim);
 	if (errno == 0)
-		return CLAIM_INTEGER;
+		return *value > 0 ? CLAIM_INTEGER : CLAIM_WRONG;
 	return errno == ENOENT ? CLAIM_MISSING : CLAIM_WRONG;
 }
 

@@ -40,7 +40,7 @@ static const char *status_line(int status)
 	}
 }
 
-enum { REASON_AT = sizeof("HTTP/1.1 200 ") - 1, FIXED_MAX = 256 };
+enum { REASON_AT = sizeof("HTTP/1.1 200 ") - 1, FIXED_MAX = 320 };
 
 const char *reply_reason(int status)
 {
@@ -96,7 +96,15 @@ void reply_write(struct buf *out, const struct reply *reply)
 	}
 	buf_append_text(out, "\r\nX-Request-Id: ");
 	buf_append_text(out, reply->request_id);
-	buf_append_text(out, reply->close ? "\r\nConnection: close\r\n" : "\r\n");
+	if (reply->date != NULL) {
+		buf_append_text(out, "\r\nDate: ");
+		buf_append_text(out, reply->date);
+	}
+	if (reply->close)
+		buf_append_text(out, "\r\nConnection: close");
+	else if (reply->keep_alive)
+		buf_append_text(out, "\r\nConnection: keep-alive");
+	buf_append_text(out, "\r\n");
 	if (reply->headers != NULL)
 		buf_append_text(out, reply->headers);
 	buf_append_text(out, "\r\n");

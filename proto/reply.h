@@ -7,16 +7,18 @@
 struct reply {
 	int status;
 	const char *content_type; /* NULL: no body (204, 304) */
-	const char *headers;	  /* further header lines, each ending in CRLF, or NULL */
+	const char *headers; /* further header lines, each ending in CRLF, or NULL */
 	const char *request_id;
 	const char *body;
 	size_t body_len;
 	bool head_only; /* HEAD: the headers of the whole reply, without its body */
-	bool close;	/* says "Connection: close" */
+	const char *date; /* NULL: says none */
+	bool close; /* says "Connection: close" */
+	bool keep_alive; /* says "Connection: keep-alive": an HTTP/1.0 client asked for it */
 };
 
-/* Appends the status line, Date-less headers (Content-Type, Content-Length, X-Request-Id, Connection
- * where it closes, the further ones) and the body. */
+/* Appends the status line, the headers (Content-Type, Content-Length, X-Request-Id, Date, Connection, the
+ * further ones) and the body. */
 void reply_write(struct buf *out, const struct reply *reply);
 
 /* "Not Found" for 404. */

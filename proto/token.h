@@ -22,7 +22,7 @@ void token_key_free(struct token_key *key);
 /* A place in line. */
 struct queue_token {
 	int64_t event_id, user_id;
-	int64_t number;	      /* the place's number in line: epoch * 2^37 + counter */
+	int64_t number; /* the place's number in line: epoch * 2^37 + counter */
 	int64_t seen_unix_ms; /* when this token was given */
 };
 

@@ -1,6 +1,6 @@
-/* A table of lines, in each a table of users. A line is written whole once its oldest beat is due, and
- * all lines at once where there are too many beats. A beat that Redis does not get is lost: the next
- * poll brings another, and a tick that finds a gap gives everybody time. */
+/* A table of lines, in each a table of users. A line is written once its oldest beat is due, a few
+ * chunks a turn, and all lines at once where there are too many beats. A beat that Redis does not get
+ * is lost: the next poll brings another, and a tick that finds a gap gives everybody time. */
 #include "queue/heartbeats.h"
 
 #include <stdlib.h>
@@ -9,7 +9,13 @@
 #include "proto/base/clock.h"
 #include "queue/scripts.h"
 
-enum { BEATS_MAX = 100000, CHUNK = 500, WRITE_WITHIN_MS = 1000, SHARE_OF_ABANDON = 8 };
+enum {
+	BEATS_MAX = 100000,
+	CHUNK = 500,
+	CHUNKS_A_TURN = 4,
+	WRITE_WITHIN_MS = 1000,
+	SHARE_OF_ABANDON = 8
+};
 
 struct beat {
 	int64_t user_id;
@@ -60,29 +66,21 @@ void heartbeats_free(struct heartbeats *heartbeats)
 	free(heartbeats);
 }
 
-/* Sends up to a chunk of beats from this one on; the first that was left. */
-static const struct beat *write_chunk(
-	struct heartbeats *heartbeats, int64_t event_id, const struct beat *beat)
+/* Sends up to a chunk of a line's beats, oldest first, and forgets them. */
+static void write_chunk(struct heartbeats *heartbeats, struct beats_line *line)
 {
 	struct queue_call call;
+	struct beat *beat;
 	REDIS_ARGS(args, QUEUE_KEYS_MAX + CHUNK);
 
-	queue_call_begin(&call, &queue_script_seen, event_id, &args);
-	for (unsigned i = 0; i < CHUNK && beat; i++) {
+	queue_call_begin(&call, &queue_script_seen, line->event_id, &args);
+	for (unsigned i = 0; i < CHUNK && (beat = line->beats) != NULL; i++) {
 		redis_arg_i64(&args, beat->user_id);
-		beat = beat->hh.next;
+		HASH_DEL(line->beats, beat);
+		free(beat);
+		heartbeats->count--;
 	}
 	queue_call_send(&call, heartbeats->redis, NULL, NULL);
-	return beat;
-}
-
-static void line_write(struct heartbeats *heartbeats, struct beats_line *line)
-{
-	const struct beat *beat = line->beats;
-
-	while (beat)
-		beat = write_chunk(heartbeats, line->event_id, beat);
-	line_free(heartbeats, line);
 }
 
 static struct beats_line *find_line(struct heartbeats *heartbeats, int64_t event_id)
@@ -122,17 +120,23 @@ void heartbeats_note(
 		heartbeats->due_ms = line->due_ms;
 }
 
+/* A line of which beats are left stays due: they go in the next turns, so that polls get in between. */
 void heartbeats_turn(struct heartbeats *heartbeats)
 {
 	uint64_t now = clock_mono_ms(), next_due_ms = UINT64_MAX;
 	bool full = heartbeats->count >= BEATS_MAX;
 	struct beats_line *line, *next;
+	unsigned chunks = 0;
 
 	if (!heartbeats->lines || (now < heartbeats->due_ms && !full))
 		return;
 	HASH_ITER (hh, heartbeats->lines, line, next) {
-		if (line->due_ms <= now || full)
-			line_write(heartbeats, line);
+		while (line->beats && (full || (line->due_ms <= now && chunks < CHUNKS_A_TURN))) {
+			write_chunk(heartbeats, line);
+			chunks++;
+		}
+		if (!line->beats)
+			line_free(heartbeats, line);
 		else if (line->due_ms < next_due_ms)
 			next_due_ms = line->due_ms;
 	}

@@ -13,8 +13,8 @@ void heartbeats_free(struct heartbeats *heartbeats); /* what was not written is 
 
 /* The user waits and was seen now. Written within a second, and sooner where a line drops places
  * after so short a time (abandon_after_ms) that a second matters. */
-void heartbeats_note(struct heartbeats *heartbeats, int64_t event_id, int64_t user_id,
-	int64_t abandon_after_ms);
+void heartbeats_note(
+	struct heartbeats *heartbeats, int64_t event_id, int64_t user_id, int64_t abandon_after_ms);
 
 /* Writes what is due. */
 void heartbeats_turn(struct heartbeats *heartbeats);

@@ -25,7 +25,8 @@ int64_t queue_poll_after_ms(
 	int64_t longest = pace->poll_max_ms * THOUSAND / (THOUSAND + JITTER);
 	int64_t shortest = pace->poll_min_ms * THOUSAND / (THOUSAND - JITTER);
 	int64_t crowded = waiting * THOUSAND / pace->polls_per_second * THOUSAND /
-			  (THOUSAND - JITTER);
+				  (THOUSAND - JITTER) +
+			  1;
 
 	if (shortest < crowded)
 		shortest = crowded;
@@ -56,6 +57,13 @@ void queue_rate_measure(struct queue_rate *rate, int64_t now_ms, int64_t admitte
 	double now_per_second = (double)admitted * 1000 / (double)passed_ms;
 
 	rate->per_second += weight * (now_per_second - rate->per_second);
+	rate->last_ms = now_ms;
+	rate->last_total = admitted_total;
+}
+
+void queue_rate_rest(struct queue_rate *rate, int64_t now_ms, int64_t admitted_total)
+{
+	rate->first_ms += rate->first_ms != 0 ? now_ms - rate->last_ms : 0;
 	rate->last_ms = now_ms;
 	rate->last_total = admitted_total;
 }

@@ -30,8 +30,8 @@ extern const struct redis_script *const queue_scripts[];
 enum queue_state {
 	QUEUE_WAITING,
 	QUEUE_ADMITTED,
-	QUEUE_GONE,	/* left, abandoned or used up */
-	QUEUE_NO_EPOCH	/* Redis knows nothing of this line: queue_adopt with a new epoch, then again */
+	QUEUE_GONE, /* left, abandoned or used up */
+	QUEUE_NO_EPOCH /* Redis knows nothing of this line: queue_adopt with a new epoch, then again */
 };
 
 struct queue_op {
@@ -39,14 +39,14 @@ struct queue_op {
 	void (*done)(struct queue_op *op, enum db_result result);
 	void *owner;
 	int64_t event_id, user_id;
-	int64_t number;		  /* in: the token's, for poll and leave; out: the place's, after join */
+	int64_t number; /* in: the token's, for poll and leave; out: the place's, after join */
 	int64_t abandon_after_ms; /* in, for poll: of the event */
 	/* out */
 	enum queue_state state;
-	bool created;		 /* join: a new place, not one that was there */
-	int64_t ahead;		 /* waiting: people in front */
-	int64_t waiting;	 /* people in the line */
-	uint64_t nonce;		 /* admitted: the pass's */
+	bool created; /* join: a new place, not one that was there */
+	int64_t ahead; /* waiting: people in front */
+	int64_t waiting; /* people in the line */
+	uint64_t nonce; /* admitted: the pass's */
 	int64_t pass_expires_ms; /* admitted: Unix milliseconds */
 
 	/* queue.c's */
@@ -92,10 +92,11 @@ struct queue_tick {
 	int64_t seats_available;
 	int64_t capacity, admit_per_second, pass_ttl_ms, claim_within_ms, abandon_after_ms;
 	/* out */
-	enum queue_state state;	  /* QUEUE_NO_EPOCH: no such line in Redis; else QUEUE_WAITING */
-	int64_t waiting, live;	  /* after the run */
+	enum queue_state state; /* QUEUE_NO_EPOCH: no such line in Redis; else QUEUE_WAITING */
+	int64_t waiting, live; /* after the run */
 	int64_t admitted_now;
-	int64_t admitted_total, abandoned_total; /* of this line, by all instances, as Redis knows */
+	int64_t admitted_total,
+		abandoned_total; /* of this line, by all instances, as Redis knows */
 	int64_t now_ms; /* Redis's clock */
 };
 void queue_tick(struct queue *queue, struct queue_tick *tick);
@@ -118,8 +119,11 @@ struct queue_rate {
 	double per_second; /* exponentially weighted, about 10 s; 0: unknown */
 };
 void queue_rate_measure(struct queue_rate *rate, int64_t now_ms, int64_t admitted_total);
+/* Nobody waited since the last tick: that time says nothing of the rate. */
+void queue_rate_rest(struct queue_rate *rate, int64_t now_ms, int64_t admitted_total);
 
 /* Seconds until a place with `ahead` people in front is admitted, as a range. False where unknown. */
-bool queue_eta(const struct queue_rate *rate, int64_t ahead, int64_t *min_seconds, int64_t *max_seconds);
+bool queue_eta(
+	const struct queue_rate *rate, int64_t ahead, int64_t *min_seconds, int64_t *max_seconds);
 
 #endif

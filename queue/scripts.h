@@ -9,7 +9,8 @@ enum { QUEUE_KEYS_MAX = 8, QUEUE_KEY_SIZE = 48 };
 
 struct queue_script {
 	struct redis_script script;
-	const char *keys[QUEUE_KEYS_MAX + 1]; /* last parts of their names, in KEYS's order; NULL-ended */
+	const char *keys[QUEUE_KEYS_MAX +
+			 1]; /* last parts of their names, in KEYS's order; NULL-ended */
 };
 
 extern const struct queue_script queue_script_join, queue_script_poll, queue_script_leave,

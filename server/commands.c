@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "config/settings.h"
 #include "db/migrate.h"
-#include "db/pg.h"
+#include "db/pg_session.h"
 #include "db/setup.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"

@@ -19,11 +19,6 @@ static const char NO_STORE[] = "Cache-Control: no-store\r\n";
 static const char JSON_TYPE[] = "application/json";
 static const char PROBLEM_TYPE[] = "application/problem+json";
 
-static bool head_only(struct conn *conn)
-{
-	return http_parser_request(conn_parser(conn))->method == HTTP_HEAD;
-}
-
 /* --- ends --- */
 
 static void flow_end(struct flow *flow, struct reply *reply)
@@ -32,9 +27,6 @@ static void flow_end(struct flow *flow, struct reply *reply)
 	flow->ended = true;
 	if (flow->conn != NULL) {
 		reply->request_id = flow->request_id;
-		reply->head_only = head_only(flow->conn);
-		reply->close = reply->close ||
-			!http_parser_request(conn_parser(flow->conn))->keep_alive;
 		conn_reply(flow->conn, reply);
 	}
 	flow->app->counters.in_flight--;
@@ -128,11 +120,10 @@ void flow_lose_client(struct flow *flow)
 	flow->conn = NULL;
 }
 
-void request_fail(struct conn *conn, struct app *app, const char *request_id, bool head, bool close,
-	enum problem problem, const char *headers)
+void request_fail(struct conn *conn, const char *request_id, bool close, enum problem problem,
+	const char *headers)
 {
 	struct buf body = BUF_INIT(PROBLEM_BODY_MAX);
-	(void)app;
 
 	problem_write(&body, problem, NULL, request_id, NULL);
 	CHECK(!body.failed);
@@ -142,8 +133,7 @@ void request_fail(struct conn *conn, struct app *app, const char *request_id, bo
 		.request_id = request_id,
 		.body = body.data,
 		.body_len = body.len,
-		.head_only = head,
-		.close = close || !http_parser_request(conn_parser(conn))->keep_alive};
+		.close = close};
 	conn_reply(conn, &reply);
 	buf_free(&body);
 }
@@ -159,8 +149,7 @@ void *flow_new(size_t size, const struct request *request)
 		flow = calloc(1, size);
 	if (flow == NULL) {
 		app->counters.shed++;
-		request_fail(request->conn, app, request->id, request->http->method == HTTP_HEAD, false,
-			PROBLEM_BUSY, NULL);
+		request_fail(request->conn, request->id, false, PROBLEM_BUSY, NULL);
 		return NULL;
 	}
 	flow->app = app;

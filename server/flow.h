@@ -60,8 +60,8 @@ void flow_fail_db(struct flow *flow, enum db_result result);
 void flow_lose_client(struct flow *flow);
 
 /* A problem where there is no flow: bad HTTP, unknown path, guard. Answers the request. */
-void request_fail(struct conn *conn, struct app *app, const char *request_id, bool head_only,
-	bool close, enum problem problem, const char *headers);
+void request_fail(struct conn *conn, const char *request_id, bool close, enum problem problem,
+	const char *headers);
 
 /* --- reading requests --- */
 

@@ -139,10 +139,12 @@ static void read_event(struct admin *admin, struct store_event *event, struct js
 	const char *title = NULL, *venue = NULL;
 	struct json_object *line = NULL;
 
+	int64_t three_polls_s = (3 * admin->flow.app->settings.queue_poll_max_ms + 999) / 1000;
+
 	*event = (struct store_event){.capacity = 100,
 		.admit_per_second = 50,
 		.pass_ttl_seconds = 600,
-		.abandon_after_seconds = 60};
+		.abandon_after_seconds = three_polls_s > 60 ? three_polls_s : 60};
 	json_read_text(admin->body, "title", JSON_REQUIRED, 1, TITLE_MAX, &title, errors);
 	json_read_text(admin->body, "venue", JSON_REQUIRED, 1, TITLE_MAX, &venue, errors);
 	event->has_opening = json_read_time(admin->body, "sale_opens_at", JSON_OPTIONAL,

@@ -304,12 +304,11 @@ static void conn_refuse(struct conn *conn, enum http_parse how)
 		[HTTP_BODY_TOO_LARGE] = PROBLEM_BODY_TOO_LARGE,
 		[HTTP_BAD_VERSION] = PROBLEM_BAD_VERSION,
 	};
-	struct app *app = conn->net->app;
 	char id[REQUEST_ID_SIZE];
 
 	conn_set_state(conn, CONN_WORK);
 	request_id_make(NULL, id);
-	request_fail(conn, app, id, false, true, problems[how], NULL);
+	request_fail(conn, id, true, problems[how], NULL);
 }
 
 /* Parses, and starts one request after the other, as long as each is answered on the spot; what comes
@@ -370,7 +369,14 @@ void conn_reply(struct conn *conn, struct reply *reply)
 	struct net *net = conn->net;
 
 	CHECK(conn->state == CONN_WORK && !conn->dead);
-	reply->close = reply->close || net->app->draining;
+	if (!reply->close) { /* else the request may be none */
+		const struct http_request *http = http_parser_request(conn->parser);
+
+		reply->head_only = http->method == HTTP_HEAD;
+		reply->close = !http->keep_alive || net->app->draining;
+		reply->keep_alive = http->http_1_0;
+	}
+	reply->date = clock_http_date();
 	reply_write(&conn->out, reply);
 	conn->close_after = reply->close || conn->out.failed;
 	conn->flow = NULL;

@@ -34,7 +34,8 @@ struct http_parser *conn_parser(struct conn *conn);
 /* The flow that now works for this connection; conn_lost is told when the client goes away. */
 void conn_set_flow(struct conn *conn, struct flow *flow);
 
-/* Queues the reply of the request in work; ends the request. */
+/* Queues the reply of the request in work; ends the request. Fills in what follows from the request: date,
+ * head_only, keep_alive, and close where the caller has not said it. */
 void conn_reply(struct conn *conn, struct reply *reply);
 
 #endif

@@ -99,7 +99,7 @@ void request_id_make(const char *sent, char *id)
 }
 
 /* 405 names what the path allows; the text is bounded by the methods there are. */
-static void refuse_method(struct request *request, unsigned allowed, bool head_only)
+static void refuse_method(struct request *request, unsigned allowed)
 {
 	char headers[96];
 
@@ -109,12 +109,11 @@ static void refuse_method(struct request *request, unsigned allowed, bool head_o
 	char *last = strrchr(headers, ',');
 	CHECK(last != NULL);
 	memcpy(last, "\r\n", 3);
-	request_fail(request->conn, request->app, request->id, head_only, false, PROBLEM_METHOD_NOT_ALLOWED,
-		headers);
+	request_fail(request->conn, request->id, false, PROBLEM_METHOD_NOT_ALLOWED, headers);
 }
 
 /* Who asks. False where the guard refused; the request was answered. */
-static bool pass_guard(struct request *request, enum guard guard, bool head_only)
+static bool pass_guard(struct request *request, enum guard guard)
 {
 	struct app *app = request->app;
 	const char *authorization = http_header(request->parser, "authorization");
@@ -125,13 +124,12 @@ static bool pass_guard(struct request *request, enum guard guard, bool head_only
 	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0 ||
 		!access_token_verify(app->access_token_key, authorization + 7, clock_unix_ms() / 1000,
 			&token)) {
-		request_fail(request->conn, app, request->id, head_only, false, PROBLEM_UNAUTHORIZED,
+		request_fail(request->conn, request->id, false, PROBLEM_UNAUTHORIZED,
 			"WWW-Authenticate: Bearer\r\n");
 		return false;
 	}
 	if (guard == GUARD_ADMIN && !token.admin) {
-		request_fail(
-			request->conn, app, request->id, head_only, false, PROBLEM_FORBIDDEN, NULL);
+		request_fail(request->conn, request->id, false, PROBLEM_FORBIDDEN, NULL);
 		return false;
 	}
 	request->user_id = token.user_id;
@@ -145,8 +143,7 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 	char id[REQUEST_ID_SIZE];
 	struct request request = {
 		.app = app, .conn = conn, .http = http, .parser = parser, .id = id};
-	bool head_only = http->method == HTTP_HEAD;
-	unsigned method = head_only ? HTTP_GET : http->method;
+	unsigned method = http->method == HTTP_HEAD ? HTTP_GET : http->method;
 	unsigned allowed = 0;
 
 	app->counters.requests++;
@@ -159,12 +156,12 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		allowed |= route->method;
 		if (route->method != method)
 			continue;
-		if (pass_guard(&request, route->guard, head_only))
+		if (pass_guard(&request, route->guard))
 			route->start(&request);
 		return;
 	}
 	if (allowed != 0)
-		refuse_method(&request, allowed, head_only);
+		refuse_method(&request, allowed);
 	else
-		request_fail(conn, app, id, head_only, false, PROBLEM_NOT_FOUND, NULL);
+		request_fail(conn, id, false, PROBLEM_NOT_FOUND, NULL);
 }

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include "db/pg.h"
 #include "db/redis.h"
 #include "db/store.h"
@@ -132,7 +133,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	return app->net != NULL;
 }
 
-/* The stores first: they answer what is still in flight, and those who are answered use the rest. */
+/* Nothing is in flight any more. */
 static void app_close(struct app *app)
 {
 	if (app->net != NULL)
@@ -191,8 +192,8 @@ static bool settled(const struct app *app)
 	return app->counters.in_flight == 0 && net_connections(app->net) == 0;
 }
 
-/* Serves until a signal; then until what is in flight has ended, or its time is over. */
-static void run(struct app *app)
+/* Serves until a signal; then until what is in flight has ended. False where it did not end in time. */
+static bool run(struct app *app)
 {
 	bool again = false;
 
@@ -210,6 +211,7 @@ static void run(struct app *app)
 	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0) && !app->stop_at_once &&
 		clock_mono_ms() < end_ms)
 		turn(app, &again);
+	return settled(app) && pg_pending(app->pg) == 0 && redis_pending(app->redis) == 0;
 }
 
 static void raise_file_limit(void)
@@ -239,10 +241,12 @@ int serve(const struct settings *settings)
 	CHECK(term != NULL && interrupt != NULL);
 	event_add(term, NULL);
 	event_add(interrupt, NULL);
-	run(&app);
+	bool clean = run(&app);
+	log_info("stopped");
+	if (!clean)
+		_exit(0); /* flows are still at work in the stores: they have no end to be brought to */
 	event_free(term);
 	event_free(interrupt);
 	app_close(&app);
-	log_info("stopped");
 	return 0;
 }

@@ -35,7 +35,11 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 		event->live = queue_tick->live;
 		event->admitted_total = queue_tick->admitted_total;
 		event->abandoned_total = queue_tick->abandoned_total;
-		queue_rate_measure(&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
+		if (event->waiting > 0)
+			queue_rate_measure(
+				&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
+		else
+			queue_rate_rest(&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
 		if (event->waiting > 0 || event->live > 0)
 			catalog_touch(event);
 	}

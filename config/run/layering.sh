@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Which file may include which: its own floor or a lower one. hiredis belongs to db/redis.c and libpq
-# to db/pg.c alone; proto and config know no sockets and no event loop. Prints the lines that break
+# to db/pg*.c alone; proto and config know no sockets and no event loop. Prints the lines that break
 # this, and fails where there are any. Tests and benchmarks stand outside of the house.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -34,8 +34,8 @@ function room_of(path) { sub(/\/.*/, "", path); return path }
 	split($0, part, /[<>]/); target = part[2]
 	if (target ~ /hiredis/ && FILENAME != "db/redis.c")
 		complain("hiredis belongs to db/redis.c")
-	if (target ~ /(^|\/)(libpq|libpq-fe|libpq-events|pg_config|postgres)/ && FILENAME != "db/pg.c")
-		complain("libpq belongs to db/pg.c")
+	if (target ~ /(^|\/)(libpq|libpq-fe|libpq-events|pg_config|postgres)/ && FILENAME !~ /^db\/pg_?[a-z]*\.[ch]$/)
+		complain("libpq belongs to db/pg*.c")
 	if (floor_of(FILENAME) <= 1 && target ~ /^(event2\/|event\.h|sys\/socket|sys\/un\.h|netinet\/|netdb)/)
 		complain("proto and config know no sockets and no event loop")
 }

@@ -16,7 +16,7 @@ wanted_lines() {
 }
 
 is_installed() {
-	[ "$(dpkg-query -W -f '${db:Status-Status}\n' "$1" 2>/dev/null | head -n 1)" = installed ]
+	[[ " $(dpkg-query -W -f '${db:Status-Status} ' "$1" 2>/dev/null)" == *" installed "* ]]
 }
 
 # One call for all names: asking dpkg for each would take longer than the rest of a build's start.
@@ -33,7 +33,7 @@ missing_lines() {
 }
 
 apt_knows() {
-	LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+	[[ $(LC_ALL=C apt-cache policy "$1" 2>/dev/null) == *"  Candidate: "[!\(]* ]]
 }
 
 # The first name of the line that apt knows; false where it knows none.

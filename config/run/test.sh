@@ -77,7 +77,8 @@ clean_up() {
 
 build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all
-	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all tests
+	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
+		"${layers[@]/#/$sanitized/tests/}"
 }
 
 start_stores() {
@@ -104,7 +105,7 @@ export_environment() {
 	export ONSALE_TEST_STORES=$PWD/config/run/stores.sh
 	export ONSALE_TEST_OUTPUT=$output ONSALE_TEST_RUN=$run_id
 	export TMPDIR=$stores/tmp
-	export ASAN_OPTIONS=$sanitizers:detect_stack_use_after_return=1:strict_string_checks=1
+	export ASAN_OPTIONS=$sanitizers:detect_stack_use_after_return=1
 	export UBSAN_OPTIONS=$sanitizers:print_stacktrace=1
 	export LSAN_OPTIONS=$sanitizers
 }
@@ -136,7 +137,7 @@ judge_layer() {
 	fi
 	while read -r log; do
 		echo "test: a sanitizer's log in layer $layer: $log" >&2
-		head -n 60 "$log" >&2
+		head -n 30 "$log" >&2
 		mv "$log" "$output/$layer.${log##*/}"
 		bad=$((bad + 1))
 	done < <(sanitizer_logs)

@@ -17,7 +17,8 @@ _Noreturn void check_failed(const char *file, int line, const char *what);
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The struct that holds the member `field` at `pointer`. */
-#define CONTAINER_OF(pointer, type, field) ((type *)(void *)((char *)(pointer)-offsetof(type, field)))
+#define CONTAINER_OF(pointer, type, field) \
+	((type *)(void *)((char *)(pointer)-offsetof(type, field)))
 
 /* malloc, calloc, realloc and strdup that abort when memory is out: for start-up and for small,
  * bounded objects. The caller frees. */

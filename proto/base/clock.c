@@ -1,5 +1,5 @@
-/* The cached clocks, and RFC 3339 times both ways. The calendar is counted by hand, in days since
- * 1970-01-01 of the proleptic Gregorian calendar: no time zone of the machine can come in. */
+/* The cached clocks, and times as text both ways, by gmtime_r and timegm: no time zone of the machine can
+ * come in. */
 #include "proto/base/clock.h"
 
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #define UNIX_MS_MAX INT64_C(253402300799999)
 #define DAY_SECONDS INT64_C(86400)
 
-static uint64_t turn_mono_us;
+static uint64_t turn_mono_us; /* 0: to be read */
 static int64_t turn_unix_ms;
 
 static int64_t unix_ms_now(void)
@@ -28,15 +28,20 @@ uint64_t clock_mono_us_now(void)
 
 void clock_turn(void)
 {
+	turn_mono_us = 0;
+}
+
+static void read_clocks(void)
+{
+	if (turn_mono_us != 0)
+		return;
 	turn_mono_us = clock_mono_us_now();
 	turn_unix_ms = unix_ms_now();
 }
 
-/* Before the first turn the clocks are read on demand. */
 uint64_t clock_mono_us(void)
 {
-	if (turn_mono_us == 0)
-		clock_turn();
+	read_clocks();
 	return turn_mono_us;
 }
 
@@ -47,27 +52,21 @@ uint64_t clock_mono_ms(void)
 
 int64_t clock_unix_ms(void)
 {
-	if (turn_mono_us == 0)
-		clock_turn();
+	read_clocks();
 	return turn_unix_ms;
 }
 
-static bool leap_year(int64_t year)
+const char *clock_http_date(void)
 {
-	return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-}
-
-static int month_days(int64_t year, int month)
-{
-	static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-	return days[month - 1] + (month == 2 && leap_year(year) ? 1 : 0);
-}
-
-/* Days from 1970-01-01 to January 1st of a year from 1970 on. */
-static int64_t days_to_year(int64_t year)
-{
-	int64_t before = year - 1;
-	return 365 * (year - 1970) + (before / 4 - 492) - (before / 100 - 19) + (before / 400 - 4);
+	static char text[sizeof "Sat, 21 Nov 2026 10:00:00 GMT"];
+	static time_t of;
+	time_t now = (time_t)(clock_unix_ms() / 1000);
+	struct tm utc;
+	if (now != of && gmtime_r(&now, &utc) != NULL) {
+		strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &utc);
+		of = now;
+	}
+	return text;
 }
 
 static void put_digits(char *text, int64_t value, int digits)
@@ -80,27 +79,14 @@ static void put_digits(char *text, int64_t value, int digits)
 
 void clock_format(int64_t unix_ms, char text[CLOCK_TEXT_SIZE])
 {
-	static const char shape[CLOCK_TEXT_SIZE] = "0000-00-00T00:00:00.000Z";
 	if (unix_ms < 0)
 		unix_ms = 0;
 	if (unix_ms > UNIX_MS_MAX)
 		unix_ms = UNIX_MS_MAX;
-	int64_t seconds = unix_ms / 1000, days = seconds / DAY_SECONDS;
-	int64_t year = 1970 + days / 366; /* at most the right one, and close to it */
-	while (days_to_year(year + 1) <= days)
-		year++;
-	days -= days_to_year(year);
-	int month = 1;
-	while (days >= month_days(year, month))
-		days -= month_days(year, month++);
-	for (int i = 0; i < CLOCK_TEXT_SIZE; i++)
-		text[i] = shape[i];
-	put_digits(text, year, 4);
-	put_digits(text + 5, month, 2);
-	put_digits(text + 8, days + 1, 2);
-	put_digits(text + 11, seconds % DAY_SECONDS / 3600, 2);
-	put_digits(text + 14, seconds % 3600 / 60, 2);
-	put_digits(text + 17, seconds % 60, 2);
+	time_t seconds = (time_t)(unix_ms / 1000);
+	struct tm utc;
+	gmtime_r(&seconds, &utc);
+	strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
 	put_digits(text + 20, unix_ms % 1000, 3);
 }
 
@@ -134,12 +120,11 @@ static bool take_date(const char **text, int64_t *days)
 		!take_number(text, 2, 31, &day))
 		return false;
 	/* 1969-12-31 can still be 1970 in UTC. */
-	if (year < 1969 || month < 1 || day < 1 || day > month_days(year, month))
+	struct tm date = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
+	if (year < 1969 || month < 1 || day < 1)
 		return false;
-	*days = days_to_year(year) + day - 1;
-	for (int earlier = 1; earlier < month; earlier++)
-		*days += month_days(year, earlier);
-	return true;
+	*days = (timegm(&date) + DAY_SECONDS) / DAY_SECONDS - 1; /* of 1969: -1 and before */
+	return date.tm_mday == day; /* else the month has no such day */
 }
 
 /* Seconds of the day, which may be 24:00:00 less nothing: second 60 is told apart by *leap. */

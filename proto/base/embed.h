@@ -4,12 +4,12 @@
 #ifndef ONSALE_PROTO_BASE_EMBED_H
 #define ONSALE_PROTO_BASE_EMBED_H
 
-#define EMBED(symbol, path)                                                                        \
-	__asm__(".pushsection .rodata\n"                                                           \
-		".global " #symbol "\n" #symbol ":\n"                                              \
-		".incbin \"" path "\"\n"                                                           \
-		".byte 0\n"                                                                        \
-		".popsection\n");                                                                  \
+#define EMBED(symbol, path) \
+	__asm__(".pushsection .rodata\n" \
+		".global " #symbol "\n" #symbol ":\n" \
+		".incbin \"" path "\"\n" \
+		".byte 0\n" \
+		".popsection\n"); \
 	extern const char symbol[]
 
 #endif

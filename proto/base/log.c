@@ -22,10 +22,13 @@ void log_set_level(enum log_level level)
 	level_max = level;
 }
 
-/* Control characters: C0, DEL, and C1 as UTF-8 spells it (C2 80 to C2 9F). */
-static bool is_control(unsigned char byte, unsigned char before)
+/* C0, DEL, or a byte of a C1 character as UTF-8 spells it (C2 80 to C2 9F). before and after: the
+ * bytes next to it, or 0. */
+static bool is_control(unsigned char before, unsigned char byte, unsigned char after)
 {
-	return byte < 0x20 || byte == 0x7f || (before == 0xc2 && byte >= 0x80 && byte <= 0x9f);
+	bool ends_c1 = before == 0xc2 && byte >= 0x80 && byte <= 0x9f;
+	bool begins_c1 = byte == 0xc2 && after >= 0x80 && after <= 0x9f;
+	return byte < 0x20 || byte == 0x7f || begins_c1 || ends_c1;
 }
 
 static size_t escape_byte(unsigned char byte, char out[ESCAPED_MAX_BYTES])
@@ -55,7 +58,8 @@ static size_t escape(char *line, size_t at, const char *message, size_t len)
 			memcpy(line + at, "...", 3);
 			return at + 3;
 		}
-		if (is_control(byte, before))
+		unsigned char after = i + 1 < len ? (unsigned char)message[i + 1] : 0;
+		if (is_control(before, byte, after))
 			at += escape_byte(byte, line + at);
 		else
 			line[at++] = (char)byte;

@@ -24,9 +24,9 @@ TestSuite(crash, .timeout = 200);
 struct killing {
 	struct instance *instance;
 	unsigned random;
-	unsigned kills;		   /* those that left an outcome unknown */
-	unsigned wasted;	   /* those that did not */
-	unsigned answered_before;  /* when the server was last started */
+	unsigned kills; /* those that left an outcome unknown */
+	unsigned wasted; /* those that did not */
+	unsigned answered_before; /* when the server was last started */
 	unsigned wait_for_answers; /* since then */
 	size_t unknown_before;
 	bool killed; /* and not started yet: the clients are about to notice */
@@ -54,7 +54,7 @@ static void kill_or_start(struct shoppers *shoppers, void *context)
 		instance_start(killing->instance);
 		aim(killing, shoppers);
 	} else if (killing->kills < KILLS && counts->keyed_in_flight > 0 &&
-		counts->keyed_answered - killing->answered_before >= killing->wait_for_answers) {
+		   counts->keyed_answered - killing->answered_before >= killing->wait_for_answers) {
 		instance_kill(killing->instance);
 		killing->killed = true;
 	}
@@ -63,41 +63,37 @@ static void kill_or_start(struct shoppers *shoppers, void *context)
 Test(crash, killed_twenty_times)
 {
 	struct world *world = world_open(&(struct world_options){
-		.flags = {"--queue.poll_min_ms=50", "--queue.poll_max_ms=1000", "--queue.tick_ms=50",
-			"--queue.polls_per_second=1500", "--queue.claim_within_ms=3000"}});
-	struct people people;
-	struct sale sale;
+		.flags = {"--queue.poll_min_ms=50", "--queue.poll_max_ms=1000",
+			"--queue.tick_ms=50", "--queue.polls_per_second=1500",
+			"--queue.claim_within_ms=3000"}});
 	struct admissions admissions;
 	unsigned seed = (unsigned)time(NULL);
 	struct killing killing = {.instance = &world->instances[0], .random = seed};
 
 	printf("seed %u\n", seed);
-	world_people(world, &people, BUYERS, BALANCE);
-	sale_open(world, &sale,
+	world_fill(world, BUYERS, BALANCE,
 		&(struct sale_options){.queue = true,
 			.capacity = CAPACITY,
 			.pass_ttl_seconds = 10,
 			.rows = 16,
 			.seats_per_row = SEATS / 16,
 			.price = PRICE});
-	struct shoppers *shoppers = shoppers_new(world, &sale, &people, seed);
+	struct shoppers *shoppers = shoppers_new(world, &world->sale, &world->people, seed);
 	shoppers_run(shoppers, LIMIT_MS, kill_or_start, &killing);
 	const struct shoppers_counts *counts = shoppers_counts(shoppers);
 	printf("%u kills with an unknown outcome, %u without; %zu unknown in all; %u paid, %u sold out, "
 	       "%u rejoined\n",
-		killing.kills, killing.wasted, history_unknowns(shoppers_history(shoppers)), counts->paid,
-		counts->sold_out, counts->rejoined);
+		killing.kills, killing.wasted, history_unknowns(shoppers_history(shoppers)),
+		counts->paid, counts->sold_out, counts->rejoined);
 	cr_assert(killing.kills == KILLS, "only %u kills left an outcome unknown", killing.kills);
 	cr_assert(counts->paid == SEATS && counts->sold_out == BUYERS - SEATS);
-	admissions_read(&admissions, &world->redis, sale.event_id);
+	admissions_read(&admissions, &world->redis, world->sale.event_id);
 	invariants_hold(&(struct invariants_input){.db = world->db,
 		.history = shoppers_history(shoppers),
 		.admissions = &admissions,
 		.capacity = CAPACITY,
-		.admit_per_second = sale.admit_per_second});
+		.admit_per_second = world->sale.admit_per_second});
 	admissions_free(&admissions);
 	shoppers_free(shoppers);
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }

@@ -30,13 +30,13 @@ static bool hold_is_over(void *context)
 	struct world *world = context;
 
 	return database_i64(world->db,
-		       "SELECT (max(hold_expires_at) < clock_timestamp())::integer FROM reservations", 0,
-		       NULL) == 1;
+		       "SELECT (max(hold_expires_at) < clock_timestamp())::integer FROM reservations",
+		       0, NULL) == 1;
 }
 
 /* Locks the seat, sends the payment, and waits until it stands in front of the lock. */
-static void pay_behind_lock(
-	struct world *world, PGconn *locker, const struct person *person, int64_t reservation_id, struct wire *wire)
+static void pay_behind_lock(struct world *world, PGconn *locker, const struct person *person,
+	int64_t reservation_id, struct wire *wire)
 {
 	struct buf bytes = BUF_INIT(CALL_SIZE_MAX);
 	struct call call = {.method = "POST",
@@ -48,7 +48,8 @@ static void pay_behind_lock(
 	wire_open(wire, world_port(world, 0), 0);
 	call_write(&call, &bytes);
 	cr_assert(wire_send(wire, bytes.data, bytes.len));
-	cr_assert(wait_until(somebody_waits, world, LIMIT_MS), "the payment does not wait for the seat");
+	cr_assert(wait_until(somebody_waits, world, LIMIT_MS),
+		"the payment does not wait for the seat");
 	buf_free(&bytes);
 }
 
@@ -56,16 +57,14 @@ static void pay_behind_lock(
 static void pay_late(bool lapse, int status, const char *code, int64_t balance)
 {
 	struct world *world = world_open(&options);
-	struct people people;
-	struct sale sale;
 	struct wire wire;
 	struct answer answer = {0};
 	PGconn *locker = database_connect(world->database_url);
 
-	world_people(world, &people, 1, BALANCE);
-	sale_open(world, &sale, &(struct sale_options){.seats_per_row = 1, .price = 1000});
-	int64_t id = hold_seat(world, &sale, &people.list[0], sale.seat_ids[0], "hold");
-	pay_behind_lock(world, locker, &people.list[0], id, &wire);
+	world_fill(world, 1, BALANCE, &(struct sale_options){.seats_per_row = 1, .price = 1000});
+	int64_t id = hold_seat(
+		world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
+	pay_behind_lock(world, locker, &world->people.list[0], id, &wire);
 	if (lapse)
 		cr_assert(wait_until(hold_is_over, world, LIMIT_MS));
 	database_run(locker, "COMMIT");
@@ -73,15 +72,15 @@ static void pay_late(bool lapse, int status, const char *code, int64_t balance)
 	cr_assert(answer.status == status, "%d %s", answer.status, answer.body);
 	if (code != NULL)
 		check_problem(&answer, status, code);
-	struct call ask = {.method = "GET", .path = "/v1/me/balance", .jwt = people.list[0].jwt};
+	struct call ask = {
+		.method = "GET", .path = "/v1/me/balance", .jwt = world->people.list[0].jwt};
 	cr_assert(answer_int(expect(world, &ask, 200, NULL), "balance") == balance);
-	cr_assert(database_i64(world->db, "SELECT count(*) FROM payments", 0, NULL) == (lapse ? 0 : 1));
+	cr_assert(database_i64(world->db, "SELECT count(*) FROM payments", 0, NULL) ==
+		  (lapse ? 0 : 1));
 	invariants_hold(&(struct invariants_input){.db = world->db});
 	answer_clear(&answer);
 	wire_close(&wire);
 	PQfinish(locker);
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }
 
@@ -95,7 +94,6 @@ Test(expiry, waiting_alone_does_no_harm)
 {
 	pay_late(false, 201, NULL, BALANCE - 1000);
 }
-
 
 static bool swept(void *context)
 {
@@ -111,27 +109,23 @@ static bool swept(void *context)
 Test(expiry, a_lapsed_seat_is_free_to_the_next)
 {
 	struct world *world = world_open(&options);
-	struct people people;
-	struct sale sale;
 
-	world_people(world, &people, 2, BALANCE);
-	sale_open(world, &sale, &(struct sale_options){.seats_per_row = 1});
-	int64_t first = hold_seat(world, &sale, &people.list[0], sale.seat_ids[0], "first");
+	world_fill(world, 2, BALANCE, &(struct sale_options){.seats_per_row = 1});
+	int64_t first = hold_seat(
+		world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "first");
 	cr_assert(wait_until(hold_is_over, world, LIMIT_MS));
 	struct call ask = {.method = "GET",
-		.jwt = people.list[0].jwt,
+		.jwt = world->people.list[0].jwt,
 		.path = textf(world, "/v1/reservations/%lld", (long long)first)};
 	cr_assert(answer_is(expect(world, &ask, 200, NULL), "status", "expired"));
-	hold_seat(world, &sale, &people.list[1], sale.seat_ids[0], "second");
+	hold_seat(world, &world->sale, &world->people.list[1], world->sale.seat_ids[0], "second");
 	struct call pay = {.method = "POST",
 		.key = "late",
-		.jwt = people.list[0].jwt,
+		.jwt = world->people.list[0].jwt,
 		.path = textf(world, "/v1/reservations/%lld/payment", (long long)first)};
 	expect(world, &pay, 410, "hold_expired");
 	cr_assert(swept(world), "the hold that was taken over is expired, with its event");
 	invariants_hold(&(struct invariants_input){.db = world->db});
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }
 
@@ -139,15 +133,10 @@ Test(expiry, a_lapsed_hold_is_swept)
 {
 	struct world *world = world_open(&(struct world_options){
 		.flags = {"--seat.hold_ttl_ms=300", "--seat.sweep_ms=100"}});
-	struct people people;
-	struct sale sale;
 
-	world_people(world, &people, 1, BALANCE);
-	sale_open(world, &sale, &(struct sale_options){.seats_per_row = 1});
-	hold_seat(world, &sale, &people.list[0], sale.seat_ids[0], "hold");
+	world_fill(world, 1, BALANCE, &(struct sale_options){.seats_per_row = 1});
+	hold_seat(world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
 	cr_assert(wait_until(swept, world, LIMIT_MS));
 	invariants_hold(&(struct invariants_input){.db = world->db});
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }

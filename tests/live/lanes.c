@@ -1,4 +1,5 @@
 /* A test's lanes: the schema's name is the process's own, so that tests may run beside each other. */
+#include "db/pg_session.h"
 #include "tests/live/lanes.h"
 
 #include <event2/event.h>

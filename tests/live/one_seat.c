@@ -15,16 +15,15 @@ enum { BUYERS = 1000, IN_FLIGHT_MIN = 900, LIMIT_MS = 60000, BALANCE = 100000 };
 TestSuite(one_seat, .timeout = 120);
 
 /* All want the seat at once; the instances take turns. */
-static void run_crowd(
-	struct world *world, const struct sale *sale, const struct people *people, struct crowd *crowd)
+static void run_crowd(struct world *world, struct crowd *crowd)
 {
 	struct call call = {.method = "POST",
 		.path = "/v1/reservations",
 		.key = "the-only-seat",
-		.body = hold_body(world, sale, sale->seat_ids, 1)};
+		.body = hold_body(world, &world->sale, world->sale.seat_ids, 1)};
 
-	for (size_t i = 0; i < people->count; i++) {
-		call.jwt = people->list[i].jwt;
+	for (size_t i = 0; i < world->people.count; i++) {
+		call.jwt = world->people.list[i].jwt;
 		crowd_add(crowd, &world->instances[i % world->options.instances], &call);
 	}
 	crowd_run(crowd, LIMIT_MS);
@@ -48,32 +47,29 @@ static void check_refusals(struct crowd *crowd, int64_t seat_id)
 		check_problem(answer, 409, "seat_unavailable");
 		const json_t *ids = json_object_get(answer_json(answer), "seat_ids");
 		cr_assert(json_array_size(ids) == 1 &&
-			json_integer_value(json_array_get(ids, 0)) == seat_id, "%s", answer->body);
+				  json_integer_value(json_array_get(ids, 0)) == seat_id,
+			"%s", answer->body);
 	}
 }
 
 static void one_gets_it(const struct world_options *options)
 {
 	struct world *world = world_open(options);
-	struct people people;
-	struct sale sale;
 	struct crowd *crowd = crowd_new();
 
-	world_people(world, &people, BUYERS, BALANCE);
-	sale_open(world, &sale, &(struct sale_options){.seats_per_row = 1});
-	run_crowd(world, &sale, &people, crowd);
-	size_t won = crowd_count(crowd, 201, NULL), lost = crowd_count(crowd, 409, "seat_unavailable");
+	world_fill(world, BUYERS, BALANCE, &(struct sale_options){.seats_per_row = 1});
+	run_crowd(world, crowd);
+	size_t won = crowd_count(crowd, 201, NULL),
+	       lost = crowd_count(crowd, 409, "seat_unavailable");
 	double peak = in_flight_peak(world);
-	printf("one seat: %zu of %d got it, %zu were refused; in flight at once: %.0f\n", won, BUYERS, lost,
-		peak);
+	printf("one seat: %zu of %d got it, %zu were refused; in flight at once: %.0f\n", won,
+		BUYERS, lost, peak);
 	cr_assert(won == 1 && lost == BUYERS - 1, "%zu got the seat, %zu were refused", won, lost);
 	cr_assert(peak >= IN_FLIGHT_MIN, "only %.0f requests were in flight at once", peak);
-	check_refusals(crowd, sale.seat_ids[0]);
+	check_refusals(crowd, world->sale.seat_ids[0]);
 	invariants_hold(&(struct invariants_input){.db = world->db});
 	cr_assert(database_i64(world->db, "SELECT count(*) FROM reservations", 0, NULL) == 1);
 	crowd_free(crowd);
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }
 
@@ -93,15 +89,14 @@ Test(one_seat, without_locks_in_redis)
 }
 
 /* Each who holds the seat pays for it. */
-static size_t pay_all(
-	struct world *world, const struct people *people, struct crowd *holds, struct crowd *payments)
+static size_t pay_all(struct world *world, struct crowd *holds, struct crowd *payments)
 {
 	for (size_t i = 0; i < crowd_size(holds); i++) {
 		struct answer *answer = crowd_answer(holds, i);
 		if (answer->status != 201)
 			continue;
 		struct call call = {.method = "POST",
-			.jwt = people->list[i].jwt,
+			.jwt = world->people.list[i].jwt,
 			.key = "pay",
 			.path = textf(world, "/v1/reservations/%lld/payment",
 				(long long)answer_int(answer, "id"))};
@@ -117,8 +112,6 @@ Test(one_seat, control_without_guards)
 		.no_redis = true,
 		.unmigrated = true,
 		.flags = {"--lock.mode=none", "--db.batch_max=1", "--db.lanes=8"}});
-	struct people people;
-	struct sale sale;
 	struct crowd *holds = crowd_new(), *payments = crowd_new();
 	struct violations violations;
 
@@ -126,17 +119,15 @@ Test(one_seat, control_without_guards)
 	database_run(world->db, unguarded_hold);
 	database_run(world->db, unguarded_pay);
 	world_start(world);
-	world_people(world, &people, BUYERS, BALANCE);
-	sale_open(world, &sale, &(struct sale_options){.seats_per_row = 1});
-	run_crowd(world, &sale, &people, holds);
-	size_t won = crowd_count(holds, 201, NULL), sold = pay_all(world, &people, holds, payments);
+	world_fill(world, BUYERS, BALANCE, &(struct sale_options){.seats_per_row = 1});
+	run_crowd(world, holds);
+	size_t won = crowd_count(holds, 201, NULL), sold = pay_all(world, holds, payments);
 	printf("one seat without guards: %zu of %d held it, %zu paid for it\n", won, BUYERS, sold);
-	cr_assert(won > 1 && sold > 1, "%zu held the seat, %zu paid: no guard was needed", won, sold);
+	cr_assert(
+		won > 1 && sold > 1, "%zu held the seat, %zu paid: no guard was needed", won, sold);
 	invariants_check(&(struct invariants_input){.db = world->db}, &violations);
 	cr_assert(violations.of[1] > 0, "the double sale went unseen\n%s", violations.text);
 	crowd_free(payments);
 	crowd_free(holds);
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }

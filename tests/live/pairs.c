@@ -11,14 +11,14 @@ enum { BUYERS = 1000, SEATS = 60, SEATS_EACH_MAX = 3, LIMIT_MS = 60000 };
 
 TestSuite(pairs, .timeout = 120);
 
-static void add_hold(struct world *world, const struct sale *sale, const struct people *people, size_t i,
-	const int64_t *seat_ids, size_t seat_count, struct crowd *crowd)
+static void add_hold(struct world *world, size_t i, const int64_t *seat_ids, size_t seat_count,
+	struct crowd *crowd)
 {
 	struct call call = {.method = "POST",
 		.path = "/v1/reservations",
-		.jwt = people->list[i].jwt,
+		.jwt = world->people.list[i].jwt,
 		.key = "together",
-		.body = hold_body(world, sale, seat_ids, seat_count)};
+		.body = hold_body(world, &world->sale, seat_ids, seat_count)};
 
 	crowd_add(crowd, &world->instances[i % world->options.instances], &call);
 }
@@ -27,16 +27,20 @@ static void add_hold(struct world *world, const struct sale *sale, const struct 
 static int64_t deadlocks(struct world *world)
 {
 	return database_i64(world->db,
-		"SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()", 0, NULL);
+		"SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()", 0,
+		NULL);
 }
 
 static void check_answers(struct world *world, struct crowd *crowd)
 {
-	size_t won = crowd_count(crowd, 201, NULL), lost = crowd_count(crowd, 409, "seat_unavailable");
+	size_t won = crowd_count(crowd, 201, NULL),
+	       lost = crowd_count(crowd, 409, "seat_unavailable");
 
 	printf("%zu held their seats, %zu were refused\n", won, lost);
-	cr_assert(won >= 1 && won + lost == BUYERS, "%zu held, %zu refused, of %d", won, lost, BUYERS);
-	cr_assert(database_i64(world->db, "SELECT count(*) FROM reservations", 0, NULL) == (int64_t)won);
+	cr_assert(won >= 1 && won + lost == BUYERS, "%zu held, %zu refused, of %d", won, lost,
+		BUYERS);
+	cr_assert(database_i64(world->db, "SELECT count(*) FROM reservations", 0, NULL) ==
+		  (int64_t)won);
 	invariants_hold(&(struct invariants_input){.db = world->db});
 }
 
@@ -50,15 +54,12 @@ static void check_no_deadlock(struct world *world, int64_t before)
 Test(pairs, same_two_seats)
 {
 	struct world *world = world_open(&(struct world_options){.instances = 2});
-	struct people people;
-	struct sale sale;
 	struct crowd *crowd = crowd_new();
 
-	world_people(world, &people, BUYERS, 0);
-	sale_open(world, &sale, &(struct sale_options){.seats_per_row = 2});
+	world_fill(world, BUYERS, 0, &(struct sale_options){.seats_per_row = 2});
 	for (size_t i = 0; i < BUYERS; i++) {
-		int64_t swapped[] = {sale.seat_ids[i % 2], sale.seat_ids[1 - i % 2]};
-		add_hold(world, &sale, &people, i, swapped, 2, crowd);
+		int64_t swapped[] = {world->sale.seat_ids[i % 2], world->sale.seat_ids[1 - i % 2]};
+		add_hold(world, i, swapped, 2, crowd);
 	}
 	crowd_run(crowd, LIMIT_MS);
 	cr_assert(crowd_count(crowd, 201, NULL) == 1);
@@ -69,13 +70,12 @@ Test(pairs, same_two_seats)
 			  0, NULL) == 2);
 	check_no_deadlock(world, 0);
 	crowd_free(crowd);
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }
 
 /* Two or three different seats in any order. */
-static size_t pick_seats(const struct sale *sale, unsigned *random, int64_t seat_ids[SEATS_EACH_MAX])
+static size_t pick_seats(
+	const struct sale *sale, unsigned *random, int64_t seat_ids[SEATS_EACH_MAX])
 {
 	size_t wanted = 2 + (size_t)rand_r(random) % 2, count = 0;
 
@@ -94,24 +94,19 @@ static void overlap(const struct world_options *options)
 {
 	struct world *world = world_open(options);
 	unsigned seed = (unsigned)time(NULL), random = seed;
-	struct people people;
-	struct sale sale;
 	struct crowd *crowd = crowd_new();
 
 	printf("seed %u\n", seed);
-	world_people(world, &people, BUYERS, 0);
-	sale_open(world, &sale, &(struct sale_options){.rows = 6, .seats_per_row = SEATS / 6});
+	world_fill(world, BUYERS, 0, &(struct sale_options){.rows = 6, .seats_per_row = SEATS / 6});
 	for (size_t i = 0; i < BUYERS; i++) {
 		int64_t seat_ids[SEATS_EACH_MAX];
-		size_t count = pick_seats(&sale, &random, seat_ids);
-		add_hold(world, &sale, &people, i, seat_ids, count, crowd);
+		size_t count = pick_seats(&world->sale, &random, seat_ids);
+		add_hold(world, i, seat_ids, count, crowd);
 	}
 	crowd_run(crowd, LIMIT_MS);
 	check_answers(world, crowd);
 	check_no_deadlock(world, 0);
 	crowd_free(crowd);
-	sale_close(&sale);
-	people_free(&people);
 	world_close(world);
 }
 

@@ -23,6 +23,8 @@ struct link {
 	struct bufferevent *client, *server;
 };
 
+LIST_HEAD(link_list, link);
+
 struct relay {
 	struct event_base *base;
 	struct sockaddr_storage target;
@@ -34,7 +36,7 @@ struct relay {
 	unsigned port;
 	unsigned accepted;
 	bool mute;
-	LIST_HEAD(, link) links;
+	struct link_list links;
 };
 
 static void target_set(struct relay *relay, const char *host, const char *port)
@@ -173,9 +175,12 @@ void relay_mute(struct relay *relay, bool mute)
 
 void relay_cut(struct relay *relay)
 {
-	struct link *link;
-	while ((link = LIST_FIRST(&relay->links)))
+	struct link *link = LIST_FIRST(&relay->links);
+	while (link) {
+		struct link *next = LIST_NEXT(link, entry);
 		link_free(link);
+		link = next;
+	}
 }
 
 unsigned relay_accepted(const struct relay *relay)

@@ -15,19 +15,23 @@ static int64_t field(const redisReply *fields, const char *name)
 	return 0;
 }
 
-void admissions_read(struct admissions *admissions, const struct redis_process *redis, int64_t event_id)
+void admissions_read(
+	struct admissions *admissions, const struct redis_process *redis, int64_t event_id)
 {
 	redisContext *connection = redis_process_connect(redis);
-	redisReply *reply =
-		redisCommand(connection, "XRANGE onsale:{%lld}:admitted - +", (long long)event_id);
+	redisReply *reply = redisCommand(
+		connection, "XRANGE onsale:{%lld}:admitted - +", (long long)event_id);
 
-	cr_assert(reply != NULL && reply->type == REDIS_REPLY_ARRAY, "the stream of admissions is missing");
+	cr_assert(reply != NULL && reply->type == REDIS_REPLY_ARRAY,
+		"the stream of admissions is missing");
 	*admissions = (struct admissions){
-		.list = must_calloc(reply->elements + 1, sizeof *admissions->list), .count = reply->elements};
+		.list = must_calloc(reply->elements + 1, sizeof *admissions->list),
+		.count = reply->elements};
 	for (size_t i = 0; i < reply->elements; i++) {
 		const redisReply *fields = reply->element[i]->element[1];
-		admissions->list[i] = (struct admission){field(fields, "user"), field(fields, "number"),
-			field(fields, "live"), field(fields, "capacity"), field(fields, "at")};
+		admissions->list[i] = (struct admission){field(fields, "user"),
+			field(fields, "number"), field(fields, "live"), field(fields, "capacity"),
+			field(fields, "at")};
 	}
 	freeReplyObject(reply);
 	redisFree(connection);

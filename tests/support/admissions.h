@@ -16,7 +16,8 @@ struct admissions {
 	size_t count;
 };
 
-void admissions_read(struct admissions *admissions, const struct redis_process *redis, int64_t event_id);
+void admissions_read(
+	struct admissions *admissions, const struct redis_process *redis, int64_t event_id);
 void admissions_free(struct admissions *admissions);
 
 #endif

@@ -46,7 +46,7 @@ enum answer_parse answer_read(
 	if (length != NULL && !to_head && !bodiless(status))
 		body_len = strtoul(length, NULL, 10);
 	bool broken = strlen(head) != head_len || status < 100 || status > 999 ||
-		(length == NULL && !bodiless(status));
+		      (length == NULL && !bodiless(status));
 	if (broken || len - head_len - 2 < body_len) {
 		free(head);
 		return broken ? ANSWER_BROKEN : ANSWER_MORE;
@@ -90,7 +90,8 @@ bool answer_header_is(const struct answer *answer, const char *name, const char 
 const json_t *answer_json(struct answer *answer)
 {
 	if (answer->json == NULL && answer->body != NULL)
-		answer->json = json_loadb(answer->body, answer->body_len, JSON_REJECT_DUPLICATES, NULL);
+		answer->json = json_loadb(
+			answer->body, answer->body_len, JSON_REJECT_DUPLICATES, NULL);
 	cr_assert(answer->json != NULL, "%d without a JSON body: '%s'", answer->status,
 		answer->body != NULL ? answer->body : "");
 	return answer->json;
@@ -100,7 +101,8 @@ int64_t answer_int(struct answer *answer, const char *member)
 {
 	const json_t *value = json_object_get(answer_json(answer), member);
 
-	cr_assert(json_is_integer(value), "%d: no integer '%s' in %s", answer->status, member, answer->body);
+	cr_assert(json_is_integer(value), "%d: no integer '%s' in %s", answer->status, member,
+		answer->body);
 	return json_integer_value(value);
 }
 
@@ -108,7 +110,8 @@ const char *answer_text(struct answer *answer, const char *member)
 {
 	const json_t *value = json_object_get(answer_json(answer), member);
 
-	cr_assert(json_is_string(value), "%d: no text '%s' in %s", answer->status, member, answer->body);
+	cr_assert(json_is_string(value), "%d: no text '%s' in %s", answer->status, member,
+		answer->body);
 	return json_string_value(value);
 }
 

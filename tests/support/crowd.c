@@ -111,7 +111,8 @@ static void on_connected(struct crowd *crowd, struct member *member)
 	getsockopt(member->fd, SOL_SOCKET, SO_ERROR, &error, &error_len);
 	cr_assert(error == 0, "connect: %s", strerror(error));
 	ssize_t put = send(member->fd, member->out.data, member->out.len - 1, MSG_NOSIGNAL);
-	cr_assert(put == (ssize_t)member->out.len - 1, "a request could not be sent: %s", strerror(errno));
+	cr_assert(put == (ssize_t)member->out.len - 1, "a request could not be sent: %s",
+		strerror(errno));
 	member->state = MEMBER_CONNECTED;
 	epoll_ctl(crowd->epoll, EPOLL_CTL_MOD, member->fd, &event);
 }
@@ -206,7 +207,7 @@ size_t crowd_count(struct crowd *crowd, int status, const char *code)
 	for (size_t i = 0; i < crowd->count; i++) {
 		struct answer *answer = crowd_answer(crowd, i);
 		count += answer != NULL && answer->status == status &&
-			(code == NULL || answer_is(answer, "code", code));
+			 (code == NULL || answer_is(answer, "code", code));
 	}
 	return count;
 }

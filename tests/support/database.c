@@ -69,7 +69,8 @@ static void check_result(PGconn *connection, const PGresult *result, const char 
 {
 	ExecStatusType status = PQresultStatus(result);
 
-	cr_assert(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY,
+	cr_assert(status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK ||
+			  status == PGRES_EMPTY_QUERY,
 		"%s: %s", sql, PQerrorMessage(connection));
 }
 

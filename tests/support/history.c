@@ -11,7 +11,8 @@ size_t history_add(struct history *history, enum keyed_kind kind, int64_t user_i
 {
 	if (history->count == history->room) {
 		history->room = history->room > 0 ? 2 * history->room : 256;
-		history->entries = must_realloc(history->entries, history->room * sizeof *history->entries);
+		history->entries = must_realloc(
+			history->entries, history->room * sizeof *history->entries);
 	}
 	struct keyed_entry *entry = &history->entries[history->count];
 	*entry = (struct keyed_entry){.kind = kind, .user_id = user_id};

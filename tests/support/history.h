@@ -17,12 +17,12 @@ struct keyed_entry {
 	int64_t reservation_id; /* of a hold: once it is known; of a payment: which it pays */
 	char key[HISTORY_KEY_SIZE];
 	enum keyed_outcome outcome;
-	int status;	    /* of the first definite reply; 0: none yet */
-	char *body;	    /* of the first definite reply that is kept under the key */
-	unsigned sent;	    /* how often the request was sent */
-	unsigned unknowns;  /* how often no reply came, or 503 outcome_unknown */
+	int status; /* of the first definite reply; 0: none yet */
+	char *body; /* of the first definite reply that is kept under the key */
+	unsigned sent; /* how often the request was sent */
+	unsigned unknowns; /* how often no reply came, or 503 outcome_unknown */
 	unsigned different; /* later replies that differ from the first */
-	unsigned unmarked;  /* later replies without Idempotent-Replayed */
+	unsigned unmarked; /* later replies without Idempotent-Replayed */
 };
 
 /* A zeroed struct is a valid, empty history. */

@@ -43,7 +43,8 @@ static void fail_with_log(const struct instance *instance, const char *what)
 
 	if (log != NULL && read_log(instance, log, LOG_MAX)) {
 		size_t len = strlen(log);
-		fprintf(stderr, "%s:\n%s\n", instance->log_path, len > 4000 ? log + len - 4000 : log);
+		fprintf(stderr, "%s:\n%s\n", instance->log_path,
+			len > 4000 ? log + len - 4000 : log);
 	}
 	free(log);
 	cr_assert_fail("%s %s; its log: %s", instance->name, what, instance->log_path);
@@ -83,7 +84,7 @@ static bool is_ready(void *context)
 	if (has_ended(instance))
 		fail_with_log(instance, "ended before it was ready");
 	bool ready = wire_call(instance->port, &call, &answer) && answer.status == 200 &&
-		json_array_size(json_object_get(answer_json(&answer), "degraded")) == 0;
+		     json_array_size(json_object_get(answer_json(&answer), "degraded")) == 0;
 	answer_clear(&answer);
 	return ready;
 }

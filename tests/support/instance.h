@@ -10,14 +10,14 @@ enum { INSTANCE_FLAGS_MAX = 32, INSTANCE_PATH_SIZE = 256 };
 
 struct instance {
 	/* the caller's, before instance_start */
-	const char *folder;		       /* for the logs */
-	const char *name;		       /* of the log files */
-	const char *const *env;		       /* NAME=value; NULL-terminated */
+	const char *folder; /* for the logs */
+	const char *name; /* of the log files */
+	const char *const *env; /* NAME=value; NULL-terminated */
 	const char *flags[INSTANCE_FLAGS_MAX]; /* NULL-terminated */
 
 	/* instance.c's */
 	pid_t pid; /* 0: does not run */
-	int port;  /* 0 until it was started once */
+	int port; /* 0 until it was started once */
 	unsigned starts;
 	char log_path[INSTANCE_PATH_SIZE]; /* of the start at hand */
 };

@@ -33,7 +33,7 @@ static void violate(struct violations *violations, unsigned number, const char *
 		return;
 	len += (size_t)snprintf(violations->text + len, room, "invariant %u: ", number);
 	va_start(arguments, format);
-	len += (size_t)vsnprintf(violations->text + len, 256, format, arguments);
+	vsnprintf(violations->text + len, 256, format, arguments);
 	va_end(arguments);
 	len = strlen(violations->text);
 	snprintf(violations->text + len, sizeof violations->text - len, "\n");
@@ -78,19 +78,21 @@ static int64_t id_in_reply(const struct keyed_entry *entry, const char *member)
 static void check_entry(struct violations *violations, const struct keyed_entry *entry)
 {
 	if (entry->different > 0)
-		violate(violations, 4, "the key %s of user %lld had different replies; first %d %s", entry->key,
-			(long long)entry->user_id, entry->status, entry->body);
+		violate(violations, 4, "the key %s of user %lld had different replies; first %d %s",
+			entry->key, (long long)entry->user_id, entry->status, entry->body);
 	if (entry->unmarked > 0)
-		violate(violations, 4, "a repeat of the key %s of user %lld was not marked as replayed",
+		violate(violations, 4,
+			"a repeat of the key %s of user %lld was not marked as replayed",
 			entry->key, (long long)entry->user_id);
 	if (entry->unknowns > 0 && entry->outcome == OUTCOME_UNKNOWN)
-		violate(violations, 9, "the outcome of the key %s of user %lld never became known", entry->key,
-			(long long)entry->user_id);
+		violate(violations, 9, "the outcome of the key %s of user %lld never became known",
+			entry->key, (long long)entry->user_id);
 }
 
 static void check_history(const struct invariants_input *input, struct violations *violations)
 {
-	struct buf users = BUF_INIT(IDS_MAX), held = BUF_INIT(IDS_MAX), payments = BUF_INIT(IDS_MAX);
+	struct buf users = BUF_INIT(IDS_MAX), held = BUF_INIT(IDS_MAX),
+		   payments = BUF_INIT(IDS_MAX);
 	struct buf paid = BUF_INIT(IDS_MAX), payers = BUF_INIT(IDS_MAX);
 
 	for (size_t i = 0; i < input->history->count; i++) {
@@ -136,13 +138,14 @@ static void check_admissions(const struct invariants_input *input, struct violat
 
 	for (size_t i = 0; i < input->admissions->count; i++) {
 		if (i > 0 && list[i].number <= list[i - 1].number)
-			violate(violations, 7, "number %lld was admitted after %lld", (long long)list[i].number,
-				(long long)list[i - 1].number);
+			violate(violations, 7, "number %lld was admitted after %lld",
+				(long long)list[i].number, (long long)list[i - 1].number);
 		if (list[i].live > input->capacity || list[i].live < 1)
-			violate(violations, 7, "%lld live with a capacity of %lld", (long long)list[i].live,
-				(long long)input->capacity);
+			violate(violations, 7, "%lld live with a capacity of %lld",
+				(long long)list[i].live, (long long)input->capacity);
 		for (size_t j = 0; j <= i; j++)
-			if ((int64_t)(i - j) + 1 > most_admitted(input, list[i].at_ms - list[j].at_ms)) {
+			if ((int64_t)(i - j) + 1 >
+				most_admitted(input, list[i].at_ms - list[j].at_ms)) {
 				violate(violations, 7, "%zu admissions in %lld ms", i - j + 1,
 					(long long)(list[i].at_ms - list[j].at_ms));
 				break;

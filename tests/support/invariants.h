@@ -11,7 +11,7 @@ struct invariants_input {
 	PGconn *db;
 	struct history *history; /* NULL: 2, 9 and the replies of 4 are not judged */
 	const struct admissions *admissions; /* NULL: 7 is not judged */
-	int64_t capacity, admit_per_second;  /* of the line, for 7 */
+	int64_t capacity, admit_per_second; /* of the line, for 7 */
 };
 
 enum { INVARIANTS = 9 };

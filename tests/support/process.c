@@ -19,7 +19,8 @@ const char *need_env(const char *name)
 {
 	const char *value = getenv(name);
 
-	cr_assert(value != NULL && value[0] != '\0', "%s is not set: run the tests by `make test`", name);
+	cr_assert(value != NULL && value[0] != '\0', "%s is not set: run the tests by `make test`",
+		name);
 	return value;
 }
 
@@ -126,7 +127,8 @@ static void gather(int fd, struct buf *output)
 	}
 }
 
-int process_run(const char *const *argv, const char *const *env, const char *input, struct buf *output)
+int process_run(
+	const char *const *argv, const char *const *env, const char *input, struct buf *output)
 {
 	int in[2], out[2], status = 0;
 	size_t input_len = input != NULL ? strlen(input) : 0;

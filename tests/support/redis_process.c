@@ -34,7 +34,8 @@ void redis_process_start(struct redis_process *redis)
 	struct process_options options = {argv, NULL, -1, -1, -1};
 
 	redis->pid = process_start(&options);
-	cr_assert(wait_until(answers, redis, LIMIT_MS), "redis-server does not answer in %s", redis->folder);
+	cr_assert(wait_until(answers, redis, LIMIT_MS), "redis-server does not answer in %s",
+		redis->folder);
 }
 
 void redis_process_open(struct redis_process *redis, const char *folder)
@@ -42,7 +43,8 @@ void redis_process_open(struct redis_process *redis, const char *folder)
 	int len = snprintf(redis->folder, sizeof redis->folder, "%s", folder);
 	int socket_len = snprintf(redis->socket, sizeof redis->socket, "%s/redis.sock", folder);
 
-	cr_assert(len < REDIS_PATH_SIZE && socket_len < REDIS_PATH_SIZE, "too long a path: %s", folder);
+	cr_assert(len < REDIS_PATH_SIZE && socket_len < REDIS_PATH_SIZE, "too long a path: %s",
+		folder);
 	snprintf(redis->url, sizeof redis->url, "unix://%s", redis->socket);
 	redis_process_start(redis);
 }

@@ -1,6 +1,6 @@
 /*   join -> poll … -> look -> hold -> pay -> (every fourth: repeat) -> end
  *           poll -> (all sold) -> end           hold -> (too late) -> look
- *           look -> (all sold) -> leave -> end  any -> (place or pass ran out) -> join
+ *           look -> (all sold) -> leave -> join any -> (place or pass ran out) -> join
  *
  * A shopper has at most one request in flight, on a connection of his own. */
 #include "tests/support/shoppers.h"
@@ -22,7 +22,17 @@
 enum { EVENTS = 256, READ_SIZE = 64 * 1024, REPLY_MAX = 4 * 1024 * 1024, TURN_MS = 5 };
 enum { TOKEN_MAX = 128, AGAIN_MS = 20, REPEAT_EVERY = 4 };
 
-enum step { STEP_JOIN, STEP_POLL, STEP_LOOK, STEP_HOLD, STEP_PAY, STEP_REPEAT, STEP_LEAVE, STEP_END, STEPS };
+enum step {
+	STEP_JOIN,
+	STEP_POLL,
+	STEP_LOOK,
+	STEP_HOLD,
+	STEP_PAY,
+	STEP_REPEAT,
+	STEP_LEAVE,
+	STEP_END,
+	STEPS
+};
 
 static const char *const step_names[STEPS] = {
 	"join", "poll", "look", "hold", "pay", "repeat", "leave", "end"};
@@ -147,7 +157,8 @@ static void on_hold(struct shopper *shopper, struct answer *answer)
 		shopper->reservation_id = 0;
 		go(shopper, STEP_LOOK, AGAIN_MS + any_below(shopper->all, AGAIN_MS));
 	} else {
-		cr_assert(answer->status == 403, "a hold was answered with %d %s", answer->status, answer->body);
+		cr_assert(answer->status == 403, "a hold was answered with %d %s", answer->status,
+			answer->body);
 		rejoin(shopper);
 	}
 }
@@ -159,7 +170,8 @@ static void on_pay(struct shopper *shopper, struct answer *answer)
 		rejoin(shopper);
 		return;
 	}
-	cr_assert(answer->status == 201, "a payment was answered with %d %s", answer->status, answer->body);
+	cr_assert(answer->status == 201, "a payment was answered with %d %s", answer->status,
+		answer->body);
 	if (shopper->step == STEP_PAY && shopper->person->id % REPEAT_EVERY == 0) {
 		go(shopper, STEP_REPEAT, 0);
 		return;
@@ -171,7 +183,8 @@ static void on_pay(struct shopper *shopper, struct answer *answer)
 static void on_answer(struct shopper *shopper, struct answer *answer)
 {
 	struct shoppers_counts *counts = &shopper->all->counts;
-	bool unknown = answer->status == 503 || strstr(answer->body, "\"request_in_flight\"") != NULL;
+	bool unknown = answer->status == 503 ||
+		       strstr(answer->body, "\"request_in_flight\"") != NULL;
 
 	if (is_keyed(shopper->step)) {
 		counts->keyed_answered++;
@@ -192,8 +205,8 @@ static void on_answer(struct shopper *shopper, struct answer *answer)
 			rejoin(shopper);
 			break;
 		}
-		cr_assert(answer->status / 100 == 2, "%s: %d %s", step_names[shopper->step], answer->status,
-			answer->body);
+		cr_assert(answer->status / 100 == 2, "%s: %d %s", step_names[shopper->step],
+			answer->status, answer->body);
 		on_place(shopper, answer);
 		break;
 	case STEP_LOOK: on_map(shopper, answer); break;
@@ -202,8 +215,8 @@ static void on_answer(struct shopper *shopper, struct answer *answer)
 	case STEP_REPEAT: on_pay(shopper, answer); break;
 	case STEP_LEAVE:
 		cr_assert(answer->status == 204, "leaving was answered with %d", answer->status);
-		counts->sold_out++;
-		go(shopper, STEP_END, 0);
+		counts->turned_away++;
+		go(shopper, STEP_JOIN, 0);
 		break;
 	case STEP_END:
 	case STEPS: cr_assert_fail("an answer that nobody asked for");
@@ -253,8 +266,10 @@ static void write_request(struct shopper *shopper)
 
 static void watch(struct shopper *shopper, int operation)
 {
-	bool writes = shopper->connecting || (shopper->in_flight && shopper->sent < shopper->out.len);
-	struct epoll_event event = {.events = EPOLLIN | (writes ? EPOLLOUT : 0), .data.ptr = shopper};
+	bool writes = shopper->connecting ||
+		      (shopper->in_flight && shopper->sent < shopper->out.len);
+	struct epoll_event event = {
+		.events = EPOLLIN | (writes ? EPOLLOUT : 0), .data.ptr = shopper};
 
 	epoll_ctl(shopper->all->epoll, operation, shopper->fd, &event);
 }
@@ -304,7 +319,8 @@ static void open_connection(struct shopper *shopper)
 	cr_assert(shopper->fd >= 0, "socket: %s", strerror(errno));
 	setsockopt(shopper->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	shopper->connecting = true;
-	if (connect(shopper->fd, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS) {
+	if (connect(shopper->fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+		errno != EINPROGRESS) {
 		on_lost(shopper);
 		return;
 	}
@@ -364,11 +380,13 @@ static void on_bytes(struct shopper *shopper)
 		return;
 	if (got > 0)
 		shopper->in.len += (size_t)got;
-	enum answer_parse how =
-		answer_read(&answer, shopper->in.data, shopper->in.len, false, &taken);
-	cr_assert(how != ANSWER_BROKEN, "not a reply: %.*s", (int)shopper->in.len, shopper->in.data);
+	enum answer_parse how = answer_read(
+		&answer, shopper->in.data, shopper->in.len, false, &taken);
+	cr_assert(
+		how != ANSWER_BROKEN, "not a reply: %.*s", (int)shopper->in.len, shopper->in.data);
 	if (how == ANSWER_WHOLE) {
-		cr_assert(shopper->in_flight && taken == shopper->in.len, "more than was asked for");
+		cr_assert(
+			shopper->in_flight && taken == shopper->in.len, "more than was asked for");
 		buf_clear(&shopper->in);
 		if (answer_header_is(&answer, "connection", "close"))
 			close_connection(shopper);
@@ -430,7 +448,8 @@ static void fail_late(const struct shoppers *all)
 		at[all->list[i].step]++;
 	for (int i = 0; i < STEPS; i++)
 		fprintf(stderr, "at %s: %u\n", step_names[i], at[i]);
-	cr_assert_fail("it did not end in time for %zu of %zu; %u paid, %u sold out, %u rejoined, %u shed",
+	cr_assert_fail(
+		"it did not end in time for %zu of %zu; %u paid, %u sold out, %u rejoined, %u shed",
 		all->count - all->ended, all->count, all->counts.paid, all->counts.sold_out,
 		all->counts.rejoined, all->counts.shed);
 }

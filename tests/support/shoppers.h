@@ -10,18 +10,19 @@
 struct shoppers;
 
 struct shoppers_counts {
-	unsigned paid, sold_out;   /* how it ended for them */
-	unsigned seats_lost;	   /* holds that came too late */
-	unsigned rejoined;	   /* places and passes that ran out */
-	unsigned shed;		   /* replies 503 */
-	unsigned lost;		   /* connections lost with a request on it */
-	unsigned keyed_in_flight;  /* holds and payments sent and not answered, now */
-	unsigned keyed_answered;   /* … answered so far */
+	unsigned paid, sold_out; /* how it ended for them: the line said that all is sold */
+	unsigned turned_away; /* admitted when all was sold already: they left, and asked again */
+	unsigned seats_lost; /* holds that came too late */
+	unsigned rejoined; /* places and passes that ran out */
+	unsigned shed; /* replies 503 */
+	unsigned lost; /* connections lost with a request on it */
+	unsigned keyed_in_flight; /* holds and payments sent and not answered, now */
+	unsigned keyed_answered; /* … answered so far */
 };
 
 /* One for each of the people, spread over the world's instances. seed: of all that is random here. */
-struct shoppers *shoppers_new(struct world *world, const struct sale *sale, const struct people *people,
-	unsigned seed);
+struct shoppers *shoppers_new(
+	struct world *world, const struct sale *sale, const struct people *people, unsigned seed);
 void shoppers_free(struct shoppers *shoppers);
 
 /* Runs until it has ended for everybody; the test fails after limit_ms. turn (may be NULL) is called after

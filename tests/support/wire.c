@@ -21,19 +21,28 @@ void wire_open(struct wire *wire, int port, int receive_bytes)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	int on = 1;
 
-	*wire = (struct wire){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = BUF_INIT(IN_MAX)};
+	*wire = (struct wire){
+		.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .in = BUF_INIT(IN_MAX)};
 	cr_assert(wire->fd >= 0, "socket: %s", strerror(errno));
 	setsockopt(wire->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (receive_bytes > 0)
 		setsockopt(wire->fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
-	cr_assert(connect(wire->fd, (struct sockaddr *)&address, sizeof address) == 0, "connect to %d: %s",
-		port, strerror(errno));
+	cr_assert(connect(wire->fd, (struct sockaddr *)&address, sizeof address) == 0,
+		"connect to %d: %s", port, strerror(errno));
 }
 
 void wire_close(struct wire *wire)
 {
 	close(wire->fd);
 	buf_free(&wire->in);
+}
+
+void wire_reset(struct wire *wire)
+{
+	struct linger at_once = {.l_onoff = 1};
+
+	setsockopt(wire->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	wire_close(wire);
 }
 
 bool wire_send(struct wire *wire, const void *bytes, size_t len)
@@ -78,15 +87,16 @@ static ssize_t read_more(struct wire *wire, uint64_t end_ms)
 	return got < 0 ? 0 : got;
 }
 
-enum wire_result wire_answer(struct wire *wire, struct answer *answer, bool to_head, unsigned limit_ms)
+enum wire_result wire_answer(
+	struct wire *wire, struct answer *answer, bool to_head, unsigned limit_ms)
 {
 	uint64_t end_ms = now_ms() + limit_ms;
 	ssize_t got = 1;
 
 	for (;;) {
 		size_t taken = 0;
-		enum answer_parse how =
-			answer_read(answer, wire->in.data, wire->in.len, to_head, &taken);
+		enum answer_parse how = answer_read(
+			answer, wire->in.data, wire->in.len, to_head, &taken);
 
 		if (how == ANSWER_WHOLE) {
 			buf_drop(&wire->in, taken);
@@ -115,7 +125,8 @@ bool wire_call(int port, const struct call *call, struct answer *answer)
 	wire_open(&wire, port, 0);
 	call_write(call, &bytes);
 	bool answered = wire_send(&wire, bytes.data, bytes.len) &&
-		wire_answer(&wire, answer, strcmp(call->method, "HEAD") == 0, WIRE_LIMIT_MS) == WIRE_ANSWER;
+			wire_answer(&wire, answer, strcmp(call->method, "HEAD") == 0,
+				WIRE_LIMIT_MS) == WIRE_ANSWER;
 	buf_free(&bytes);
 	wire_close(&wire);
 	return answered;

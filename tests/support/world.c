@@ -1,5 +1,5 @@
-/* Texts and answers that a test gets from its world live until the world is closed, so that a test reads as
- * a list of calls. */
+/* Texts and answers that a test gets from its world live until the world is closed, so that a test
+ * reads as a list of calls. */
 #include "tests/support/world.h"
 
 #include <criterion/criterion.h>
@@ -48,7 +48,8 @@ static int remove_one(const char *path, const struct stat *info, int kind, struc
 
 static void set_env(struct world *world)
 {
-	snprintf(world->database_env, sizeof world->database_env, "DATABASE_URL=%s", world->database_url);
+	snprintf(world->database_env, sizeof world->database_env, "DATABASE_URL=%s",
+		world->database_url);
 	snprintf(world->redis_env, sizeof world->redis_env, "REDIS_URL=%s",
 		world->options.no_redis ? "none" : world->redis.url);
 	world->env[0] = world->database_env;
@@ -65,12 +66,12 @@ void world_migrate(struct world *world)
 	cr_assert(process_run(migrate, world->env, NULL, NULL) == 0, "onsale migrate failed");
 }
 
-static void make_people(struct world *world, struct people *people, unsigned count, int64_t balance,
-	bool admins)
+static void make_people(
+	struct world *world, struct people *people, unsigned count, int64_t balance, bool admins)
 {
 	char count_text[24], balance_text[24];
-	const char *argv[] = {need_env("ONSALE_TEST_SERVER"), "users", "--count", count_text, "--balance",
-		balance_text, admins ? "--role" : NULL, "admin", NULL};
+	const char *argv[] = {need_env("ONSALE_TEST_SERVER"), "users", "--count", count_text,
+		"--balance", balance_text, admins ? "--role" : NULL, "admin", NULL};
 	struct buf lines = BUF_INIT(PROCESS_OUTPUT_MAX);
 	char *rest = NULL;
 
@@ -88,7 +89,8 @@ static void make_people(struct world *world, struct people *people, unsigned cou
 		person->jwt = must_strdup(jwt + 1);
 	}
 	buf_free(&lines);
-	cr_assert(people->count == count, "onsale users printed %zu of %u lines", people->count, count);
+	cr_assert(people->count == count, "onsale users printed %zu of %u lines", people->count,
+		count);
 }
 
 void world_people(struct world *world, struct people *people, unsigned count, int64_t balance)
@@ -160,6 +162,8 @@ void world_close(struct world *world)
 	PQfinish(world->db);
 	database_drop(world->database_name);
 	people_free(&world->admins);
+	people_free(&world->people);
+	sale_close(&world->sale);
 	while ((kept = STAILQ_FIRST(&world->answers)) != NULL) {
 		STAILQ_REMOVE_HEAD(&world->answers, link);
 		answer_clear(&kept->answer);
@@ -202,8 +206,8 @@ struct answer *world_call_at(struct world *world, unsigned instance, const struc
 {
 	struct kept_answer *kept = keep(world);
 
-	cr_assert(wire_call(world_port(world, instance), call, &kept->answer), "%s %s: no reply", call->method,
-		call->path);
+	cr_assert(wire_call(world_port(world, instance), call, &kept->answer), "%s %s: no reply",
+		call->method, call->path);
 	return &kept->answer;
 }
 
@@ -219,23 +223,25 @@ void check_problem(struct answer *answer, int status, const char *code)
 	cr_assert(answer_header_is(answer, "content-type", "application/problem+json"));
 	cr_assert(answer_is(answer, "code", code), "expected %s, got %s", code, answer->body);
 	cr_assert(answer_int(answer, "status") == status, "%s", answer->body);
-	cr_assert(answer_text(answer, "type")[0] != '\0' && answer_text(answer, "title")[0] != '\0' &&
-		answer_text(answer, "detail")[0] != '\0');
+	cr_assert(answer_text(answer, "type")[0] != '\0' &&
+		  answer_text(answer, "title")[0] != '\0' &&
+		  answer_text(answer, "detail")[0] != '\0');
 	cr_assert(answer_header(answer, "x-request-id", id, sizeof id));
 	if (!answer_header_is(answer, "idempotent-replayed", "true"))
-		cr_assert(answer_is(answer, "request_id", id), "X-Request-Id %s, %s", id, answer->body);
+		cr_assert(answer_is(answer, "request_id", id), "X-Request-Id %s, %s", id,
+			answer->body);
 	if (status == 429 || status == 503)
 		cr_assert(answer_header(answer, "retry-after", retry_after, sizeof retry_after) &&
-			strtol(retry_after, NULL, 10) > 0);
+			  strtol(retry_after, NULL, 10) > 0);
 }
 
-struct answer *expect_at(struct world *world, unsigned instance, const struct call *call, int status,
-	const char *code)
+struct answer *expect_at(struct world *world, unsigned instance, const struct call *call,
+	int status, const char *code)
 {
 	struct answer *answer = world_call_at(world, instance, call);
 
-	cr_assert(answer->status == status, "%s %s: expected %d %s, got %d %s", call->method, call->path,
-		status, code != NULL ? code : "", answer->status, answer->body);
+	cr_assert(answer->status == status, "%s %s: expected %d %s, got %d %s", call->method,
+		call->path, status, code != NULL ? code : "", answer->status, answer->body);
 	if (code != NULL)
 		check_problem(answer, status, code);
 	return answer;
@@ -271,13 +277,15 @@ static void read_seats(struct world *world, struct sale *sale)
 {
 	const char *path = textf(
 		world, "/v1/performances/%lld/seats", (long long)sale->performance_id);
-	struct answer *answer = expect(world, &(struct call){.method = "GET", .path = path}, 200, NULL);
+	struct answer *answer = expect(
+		world, &(struct call){.method = "GET", .path = path}, 200, NULL);
 	const json_t *seats = json_object_get(answer_json(answer), "seats");
 
 	sale->seat_count = json_array_size(seats);
 	sale->seat_ids = must_calloc(sale->seat_count + 1, sizeof *sale->seat_ids);
 	for (size_t i = 0; i < sale->seat_count; i++)
-		sale->seat_ids[i] = json_integer_value(json_object_get(json_array_get(seats, i), "id"));
+		sale->seat_ids[i] = json_integer_value(
+			json_object_get(json_array_get(seats, i), "id"));
 }
 
 static int64_t or_else(int64_t value, int64_t other)
@@ -285,7 +293,8 @@ static int64_t or_else(int64_t value, int64_t other)
 	return value != 0 ? value : other;
 }
 
-static const char *event_body(struct world *world, const struct sale *sale, const struct sale_options *options)
+static const char *event_body(
+	struct world *world, const struct sale *sale, const struct sale_options *options)
 {
 	const char *opens = "";
 
@@ -295,13 +304,15 @@ static const char *event_body(struct world *world, const struct sale *sale, cons
 		"{\"title\":\"A night\",\"venue\":\"The hall\",%s\"queue\":{\"enabled\":%s,\"capacity\":%lld,"
 		"\"admit_per_second\":%lld,\"pass_ttl_seconds\":%lld,\"abandon_after_seconds\":%lld}}",
 		opens, options->queue ? "true" : "false", (long long)sale->capacity,
-		(long long)sale->admit_per_second, (long long)or_else(options->pass_ttl_seconds, 300),
+		(long long)sale->admit_per_second,
+		(long long)or_else(options->pass_ttl_seconds, 300),
 		(long long)or_else(options->abandon_after_seconds, 60));
 }
 
 void sale_open(struct world *world, struct sale *sale, const struct sale_options *options)
 {
-	int64_t rows = or_else(options->rows, 1), seats_per_row = or_else(options->seats_per_row, 10);
+	int64_t rows = or_else(options->rows, 1),
+		seats_per_row = or_else(options->seats_per_row, 10);
 	const char *jwt = world->admins.list[0].jwt;
 
 	*sale = (struct sale){.price = or_else(options->price, 1000),
@@ -314,7 +325,8 @@ void sale_open(struct world *world, struct sale *sale, const struct sale_options
 	sale->event_id = answer_int(expect(world, &event, 201, NULL), "id");
 	struct call performance = {.method = "POST",
 		.jwt = jwt,
-		.path = textf(world, "/v1/admin/events/%lld/performances", (long long)sale->event_id),
+		.path = textf(
+			world, "/v1/admin/events/%lld/performances", (long long)sale->event_id),
 		.body = textf(world,
 			"{\"starts_at\":\"2030-01-01T19:00:00Z\",\"sections\":[{\"name\":\"Floor\",\"rows\":%lld,"
 			"\"seats_per_row\":%lld,\"price\":%lld}]}",
@@ -335,12 +347,21 @@ void sale_close(struct sale *sale)
 	*sale = (struct sale){0};
 }
 
+void world_fill(
+	struct world *world, unsigned people, int64_t balance, const struct sale_options *options)
+{
+	if (people > 0)
+		world_people(world, &world->people, people, balance);
+	sale_open(world, &world->sale, options);
+}
+
 const char *hold_body(
 	struct world *world, const struct sale *sale, const int64_t *seat_ids, size_t seat_count)
 {
 	struct buf body = BUF_INIT(4096);
 
-	buf_printf(&body, "{\"performance_id\":%lld,\"seat_ids\":[", (long long)sale->performance_id);
+	buf_printf(
+		&body, "{\"performance_id\":%lld,\"seat_ids\":[", (long long)sale->performance_id);
 	for (size_t i = 0; i < seat_count; i++)
 		buf_printf(&body, "%s%lld", i > 0 ? "," : "", (long long)seat_ids[i]);
 	buf_append_text(&body, "]}");

@@ -15,8 +15,8 @@ enum { WORLD_INSTANCES_MAX = 4 };
 
 struct world_options {
 	unsigned instances; /* 0: one */
-	bool no_redis;	    /* redis.url=none */
-	bool unmigrated;    /* the database stays empty and nothing is started: world_start goes on */
+	bool no_redis; /* redis.url=none */
+	bool unmigrated; /* the database stays empty and nothing is started: world_start goes on */
 	const char *flags[INSTANCE_FLAGS_MAX];
 };
 
@@ -30,6 +30,12 @@ struct people {
 	size_t count;
 };
 
+struct sale {
+	int64_t event_id, performance_id, price, capacity, admit_per_second;
+	int64_t *seat_ids;
+	size_t seat_count;
+};
+
 struct world {
 	struct world_options options;
 	char folder[INSTANCE_PATH_SIZE / 2];
@@ -41,6 +47,8 @@ struct world {
 	struct instance instances[WORLD_INSTANCES_MAX];
 	char names[WORLD_INSTANCES_MAX][24];
 	struct people admins; /* one */
+	struct people people; /* world_fill's */
+	struct sale sale; /* world_fill's */
 	STAILQ_HEAD(, kept_answer) answers;
 };
 
@@ -68,8 +76,8 @@ struct answer *world_call_at(struct world *world, unsigned instance, const struc
 /* … and fails where the status is another one; for a refusal also where it is not a problem document with
  * this code, as the contract describes it. code: NULL for a success. */
 struct answer *expect(struct world *world, const struct call *call, int status, const char *code);
-struct answer *expect_at(struct world *world, unsigned instance, const struct call *call, int status,
-	const char *code);
+struct answer *expect_at(struct world *world, unsigned instance, const struct call *call,
+	int status, const char *code);
 
 /* The shape of every refusal: RFC 9457's members, code, request_id, Retry-After with 429 and 503. */
 void check_problem(struct answer *answer, int status, const char *code);
@@ -81,16 +89,10 @@ const char *textf(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3
 
 struct sale_options {
 	bool queue;
-	int64_t capacity, admit_per_second;		  /* 0: 10, 1000 */
-	int64_t pass_ttl_seconds, abandon_after_seconds;  /* 0: 300, 60 */
-	int64_t rows, seats_per_row, price;		  /* 0: 1, 10, 1000 */
-	const char *sale_opens_at;			  /* NULL: open */
-};
-
-struct sale {
-	int64_t event_id, performance_id, price, capacity, admit_per_second;
-	int64_t *seat_ids;
-	size_t seat_count;
+	int64_t capacity, admit_per_second; /* 0: 10, 1000 */
+	int64_t pass_ttl_seconds, abandon_after_seconds; /* 0: 300, 60 */
+	int64_t rows, seats_per_row, price; /* 0: 1, 10, 1000 */
+	const char *sale_opens_at; /* NULL: open */
 };
 
 /* An event with one performance, made by the operator's calls, known to every instance. */
@@ -100,6 +102,10 @@ void sale_close(struct sale *sale);
 /* {"performance_id":…,"seat_ids":[…]} */
 const char *hold_body(
 	struct world *world, const struct sale *sale, const int64_t *seat_ids, size_t seat_count);
+
+/* The people and the sale that most tests need, as the world's own. */
+void world_fill(
+	struct world *world, unsigned people, int64_t balance, const struct sale_options *options);
 
 /* Holds one seat for a person of an event without a line, and gives the reservation's id. */
 int64_t hold_seat(struct world *world, const struct sale *sale, const struct person *person,

@@ -102,8 +102,8 @@ Test(clock, is_cached_for_a_turn)
 	clock_turn();
 	uint64_t turn = clock_mono_us();
 	int64_t wall = clock_unix_ms();
-	while (clock_mono_us_now() <= turn + 2000)
-		continue;
+	while (clock_mono_us_now() <= turn + 2000) {
+	}
 	cr_expect_eq(clock_mono_us(), turn);
 	cr_expect_eq(clock_mono_ms(), turn / 1000);
 	cr_expect_eq(clock_unix_ms(), wall);

@@ -1,0 +1,158 @@
+/* A checker is only as good as what it catches: each damage, done to a database in which all is well, is
+ * caught by its own invariant. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include "tests/support/invariants.h"
+#include "tests/support/world.h"
+
+enum { BALANCE = 10000, LAST = 3 };
+
+TestSuite(checker, .timeout = 60);
+
+/* A sale as it should be: two seats paid, one held, one cancelled; kept keys and a history. */
+static void make_sale(struct world *world, struct history *history)
+{
+	world_fill(world, 2, BALANCE, &(struct sale_options){.seats_per_row = 4, .price = 1000});
+	for (size_t i = 0; i <= LAST; i++) {
+		const struct person *person = &world->people.list[i % 2];
+		const char *key = textf(world, "key-%zu", i);
+		int64_t id = hold_seat(world, &world->sale, person, world->sale.seat_ids[i], key);
+		struct call call = {.method = i == LAST ? "DELETE" : "POST",
+			.jwt = person->jwt,
+			.key = key,
+			.path = textf(world, "/v1/reservations/%lld%s", (long long)id,
+				i == LAST ? "" : "/payment")};
+		size_t entry = history_add(history, KEYED_HOLD, person->id, key);
+		history_reply(history, entry,
+			&(struct answer){.status = 201,
+				.body = (char *)textf(world, "{\"id\":%lld}", (long long)id)});
+		if (i == 2)
+			continue;
+		struct answer *answer = expect(world, &call, i == LAST ? 200 : 201, NULL);
+		if (i < 2)
+			history_reply(
+				history, history_add(history, KEYED_PAY, person->id, key), answer);
+	}
+}
+
+/* Damages that SQL can do, each with the invariant that must catch it. Triggers are off meanwhile. */
+static const struct damage {
+	unsigned invariant;
+	const char *sql;
+} damages[] = {
+	{1, "UPDATE reservations SET seat_ids = (SELECT seat_ids FROM reservations ORDER BY id LIMIT 1) "
+	    "WHERE id = (SELECT id FROM reservations WHERE status = 'paid' ORDER BY id DESC LIMIT 1)"},
+	{1, "UPDATE seats SET status = 'available', reservation_id = NULL, hold_expires_at = NULL "
+	    "WHERE status = 'held'"},
+	{2, "DELETE FROM payments WHERE id = (SELECT max(id) FROM payments)"},
+	{3, "UPDATE accounts SET balance = balance + 1 WHERE user_id = (SELECT max(user_id) FROM accounts)"},
+	{3, "UPDATE accounts SET points = points + 1 WHERE user_id = (SELECT max(user_id) FROM accounts)"},
+	{3, "DELETE FROM ledger WHERE kind = 'payment'"},
+	{3, "UPDATE ledger SET balance_after = balance_after + 1 WHERE kind = 'payment'"},
+	{3, "DELETE FROM payments WHERE id = (SELECT max(id) FROM payments)"},
+	{4, "UPDATE reservations SET hold_key = (SELECT hold_key FROM reservations LIMIT 1)"},
+	{4, "DELETE FROM idempotency WHERE reservation_id IS NOT NULL"},
+	{4, "DELETE FROM reservations WHERE status = 'held'"},
+	{4, "DELETE FROM idempotency WHERE reservation_id IS NULL"},
+	{5, "UPDATE seats SET status = 'sold', hold_expires_at = NULL WHERE status = 'held'"},
+	{5, "DELETE FROM sold WHERE seat_id = (SELECT max(seat_id) FROM sold)"},
+	{5, "UPDATE reservations SET status = 'cancelled' WHERE status = 'paid'"},
+	{5, "UPDATE payments SET amount = amount - 1"},
+	{5, "ALTER TABLE payments DROP CONSTRAINT payments_reservation_id_key; "
+	    "INSERT INTO payments (reservation_id, user_id, amount, currency, points_used, points_awarded) "
+	    "SELECT reservation_id, user_id, amount, currency, 0, 0 FROM payments LIMIT 1"},
+	{5, "DELETE FROM outbox WHERE kind = 'reservation.paid'"},
+	{5, "INSERT INTO outbox (reservation_id, kind, payload) "
+	    "SELECT id, 'reservation.paid', '{}' FROM reservations WHERE status = 'held'"},
+	{5, "UPDATE reservations SET total = total + 1 WHERE status = 'held'"},
+	{6, "UPDATE reservations SET hold_expires_at = now() - interval '6 seconds' WHERE status = 'held'"},
+	{9, "INSERT INTO reservations SELECT id + 1000, user_id, performance_id, status, seat_ids, "
+	    "seat_versions, seat_count, total, hold_expires_at, hold_key, created_at, ended_at "
+	    "FROM reservations WHERE status = 'cancelled'"},
+	{9, "DELETE FROM reservations WHERE status = 'cancelled'"},
+};
+
+Test(checker, damaged_rows)
+{
+	struct world *world = world_open(NULL);
+	struct history history = {0};
+	struct invariants_input input = {.db = world->db, .history = &history};
+
+	make_sale(world, &history);
+	invariants_hold(&input);
+	database_run(world->db, "ALTER TABLE ledger DISABLE TRIGGER USER");
+	for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+		struct violations violations;
+		database_run(world->db, "BEGIN");
+		database_run(world->db, damages[i].sql);
+		invariants_check(&input, &violations);
+		cr_assert(violations.of[damages[i].invariant] > 0,
+			"invariant %u does not see: %s\n%s", damages[i].invariant, damages[i].sql,
+			violations.text);
+		database_run(world->db, "ROLLBACK");
+	}
+	invariants_hold(&input);
+	history_free(&history);
+	world_close(world);
+}
+
+/* Each of these entries alone is wrong. */
+Test(checker, damaged_history)
+{
+	struct world *world = world_open(NULL);
+	struct answer first = {
+		.status = 409, .head = (char *)"HTTP/1.1 409 Conflict\r\n", .body = (char *)"{}"};
+	struct answer marked = first, other = first;
+	struct violations violations;
+
+	marked.head = other.head = (char *)"HTTP/1.1 409 Conflict\r\nIdempotent-Replayed: true\r\n";
+	other.body = (char *)"{ }";
+	const struct answer *const repeats[] = {&marked, &first, &other, NULL};
+	static const unsigned expected[] = {0, 4, 4, 9};
+	for (size_t i = 0; i < ARRAY_LEN(repeats); i++) {
+		struct history history = {0};
+		struct invariants_input input = {.db = world->db, .history = &history};
+		size_t entry = history_add(&history, KEYED_PAY, 1, "key");
+		if (repeats[i] == NULL) {
+			history_unknown(&history, entry);
+		} else {
+			history_reply(&history, entry, &first);
+			history_reply(&history, entry, repeats[i]);
+		}
+		invariants_check(&input, &violations);
+		cr_assert(violations.count == (expected[i] > 0) &&
+				  violations.of[expected[i]] == violations.count,
+			"case %zu: %s", i, violations.text);
+		history_free(&history);
+	}
+	world_close(world);
+}
+
+Test(checker, damaged_admissions)
+{
+	struct world *world = world_open(NULL);
+	struct violations violations;
+	static const struct {
+		unsigned violated;
+		struct admission list[3];
+	} rows[] = {
+		{0, {{1, 1, 1, 2, 0}, {2, 2, 2, 2, 0}, {3, 5, 1, 2, 1000}}},
+		{1, {{1, 2, 1, 2, 0}, {2, 1, 2, 2, 0}, {3, 5, 1, 2, 1000}}},
+		{1, {{1, 1, 1, 2, 0}, {2, 2, 3, 2, 0}, {3, 3, 1, 2, 1000}}},
+		{1, {{1, 1, 1, 2, 0}, {1, 1, 1, 2, 0}, {3, 3, 1, 2, 1000}}},
+		{1, {{1, 1, 1, 2, 0}, {2, 2, 2, 2, 0}, {3, 3, 2, 2, 0}}},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct admissions admissions = {(struct admission *)rows[i].list, 3};
+		struct invariants_input input = {.db = world->db,
+			.admissions = &admissions,
+			.capacity = 2,
+			.admit_per_second = 1};
+		invariants_check(&input, &violations);
+		cr_assert(violations.of[7] == rows[i].violated &&
+				  violations.count == rows[i].violated,
+			"row %zu: %s", i, violations.text);
+	}
+	world_close(world);
+}

@@ -1,0 +1,233 @@
+/* The contract's rows on what is on sale: events, performances, seat maps. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include "tests/support/wait.h"
+#include "tests/support/world.h"
+
+enum { PRICE = 1500, KNOWN_LIMIT_MS = 5000 };
+
+TestSuite(contract_catalog, .timeout = 60);
+
+static struct answer *get(struct world *world, const char *path, int status, const char *code)
+{
+	return expect(world, &(struct call){.method = "GET", .path = path}, status, code);
+}
+
+static const char *sale_path(struct world *world, const char *rest)
+{
+	return textf(world, "/v1/performances/%lld/seats%s", (long long)world->sale.performance_id,
+		rest);
+}
+
+static void check_event(const json_t *event, const struct sale *sale)
+{
+	const json_t *queue = json_object_get(event, "queue");
+
+	cr_assert(json_integer_value(json_object_get(event, "id")) == sale->event_id);
+	cr_assert(json_is_string(json_object_get(event, "title")) &&
+		  json_is_string(json_object_get(event, "venue")) &&
+		  json_object_get(event, "sale_opens_at") != NULL);
+	cr_assert(json_is_true(json_object_get(queue, "enabled")) &&
+		  json_is_false(json_object_get(queue, "paused")) &&
+		  json_is_integer(json_object_get(queue, "waiting")) &&
+		  json_is_integer(json_object_get(queue, "active")));
+}
+
+Test(contract_catalog, events)
+{
+	struct world *world = world_open(NULL);
+	struct sale second;
+
+	world_fill(world, 0, 0, &(struct sale_options){.queue = true});
+	sale_open(world, &second, &(struct sale_options){.queue = true});
+	struct answer *answer = get(world, "/v1/events", 200, NULL);
+	const json_t *items = json_object_get(answer_json(answer), "items");
+	cr_assert(json_array_size(items) == 2 &&
+		  json_is_null(json_object_get(answer_json(answer), "next")));
+	check_event(json_array_get(items, 0), &world->sale);
+	answer = get(world, "/v1/events?limit=1", 200, NULL);
+	cr_assert(json_array_size(json_object_get(answer_json(answer), "items")) == 1);
+	int64_t next = answer_int(answer, "next");
+	answer = get(
+		world, textf(world, "/v1/events?limit=1&after=%lld", (long long)next), 200, NULL);
+	items = json_object_get(answer_json(answer), "items");
+	cr_assert(json_array_size(items) == 1 &&
+		  json_is_null(json_object_get(answer_json(answer), "next")));
+	check_event(json_array_get(items, 0), &second);
+	get(world, "/v1/events?limit=0", 422, "validation_failed");
+	get(world, "/v1/events?after=x", 422, "validation_failed");
+	sale_close(&second);
+	world_close(world);
+}
+
+Test(contract_catalog, one_event)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 0, 0, &(struct sale_options){.queue = true});
+	struct answer *answer = get(
+		world, textf(world, "/v1/events/%lld", (long long)world->sale.event_id), 200, NULL);
+	check_event(answer_json(answer), &world->sale);
+	get(world, "/v1/events/999999", 404, "event_not_found");
+	get(world, "/v1/events/0", 404, "not_found");
+	get(world, "/v1/events/-1", 404, "not_found");
+	get(world, "/v1/events/99999999999999999999", 404, "not_found");
+	world_close(world);
+}
+
+/* Says how many seats of the one performance are left; -1 where it is not in the list. */
+static int64_t seats_left(struct world *world, const char *query)
+{
+	const char *path = textf(
+		world, "/v1/events/%lld/performances%s", (long long)world->sale.event_id, query);
+	const json_t *items = json_object_get(answer_json(get(world, path, 200, NULL)), "items");
+	const json_t *item = json_array_get(items, 0);
+
+	if (item == NULL)
+		return -1;
+	cr_assert(json_integer_value(json_object_get(item, "id")) == world->sale.performance_id);
+	cr_assert(json_integer_value(json_object_get(item, "event_id")) == world->sale.event_id);
+	cr_assert(json_integer_value(json_object_get(item, "seats_total")) == 1);
+	cr_assert_str_eq(
+		json_string_value(json_object_get(item, "starts_at")), "2030-01-01T19:00:00.000Z");
+	return json_integer_value(json_object_get(item, "seats_available"));
+}
+
+static bool none_is_left(void *context)
+{
+	return seats_left(context, "?available=true") == -1 && seats_left(context, "") == 0;
+}
+
+Test(contract_catalog, performances)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 1, 0, &(struct sale_options){.seats_per_row = 1});
+	cr_assert(seats_left(world, "") == 1 && seats_left(world, "?available=true") == 1);
+	hold_seat(world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
+	cr_assert(wait_until(none_is_left, world, KNOWN_LIMIT_MS));
+	get(world, "/v1/events/999999/performances", 404, "event_not_found");
+	world_close(world);
+}
+
+/* The one seat's status, by either call. */
+static const char *seat_status(struct world *world)
+{
+	const json_t *seats = json_object_get(
+		answer_json(get(world, sale_path(world, ""), 200, NULL)), "seats");
+
+	return json_string_value(json_object_get(json_array_get(seats, 0), "status"));
+}
+
+static const char *seat_letters(struct world *world)
+{
+	return answer_text(get(world, sale_path(world, "/status"), 200, NULL), "status");
+}
+
+struct awaited {
+	struct world *world;
+	const char *status, *letters;
+};
+
+static bool shows(void *context)
+{
+	const struct awaited *awaited = context;
+
+	return strcmp(seat_status(awaited->world), awaited->status) == 0 &&
+	       strcmp(seat_letters(awaited->world), awaited->letters) == 0;
+}
+
+Test(contract_catalog, seats_change_hands)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 1, 2 * PRICE, &(struct sale_options){.seats_per_row = 2, .price = PRICE});
+	cr_assert_str_eq(seat_letters(world), "AA");
+	int64_t id = hold_seat(
+		world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
+	cr_assert(wait_until(shows, &(struct awaited){world, "held", "HA"}, KNOWN_LIMIT_MS));
+	struct call pay = {.method = "POST",
+		.jwt = world->people.list[0].jwt,
+		.key = "pay",
+		.path = textf(world, "/v1/reservations/%lld/payment", (long long)id)};
+	expect(world, &pay, 201, NULL);
+	cr_assert(wait_until(shows, &(struct awaited){world, "sold", "SA"}, KNOWN_LIMIT_MS));
+	world_close(world);
+}
+
+Test(contract_catalog, seat_map)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 0, 0,
+		&(struct sale_options){.rows = 28, .seats_per_row = 2, .price = PRICE});
+	struct answer *answer = get(world, sale_path(world, ""), 200, NULL);
+	const json_t *seats = json_object_get(answer_json(answer), "seats");
+	cr_assert(answer_int(answer, "performance_id") == world->sale.performance_id);
+	cr_assert(json_object_get(answer_json(answer), "version") != NULL);
+	for (size_t i = 0; i < json_array_size(seats); i++) {
+		const json_t *seat = json_array_get(seats, i);
+		const char *row = i / 2 < 26 ? (char[]){(char)('A' + i / 2), '\0'}
+					     : (char[]){'A', (char)('A' + i / 2 - 26), '\0'};
+		cr_assert_str_eq(json_string_value(json_object_get(seat, "section")), "Floor");
+		cr_assert_str_eq(json_string_value(json_object_get(seat, "row")), row);
+		cr_assert(json_integer_value(json_object_get(seat, "number")) ==
+			  (json_int_t)(i % 2 + 1));
+		cr_assert(json_integer_value(json_object_get(seat, "price")) == PRICE);
+		cr_assert_str_eq(json_string_value(json_object_get(seat, "status")), "available");
+	}
+	answer = get(world, sale_path(world, "/status"), 200, NULL);
+	cr_assert(strlen(answer_text(answer, "status")) == 56);
+	cr_assert(answer_int(answer, "performance_id") == world->sale.performance_id);
+	get(world, "/v1/performances/999999/seats", 404, "performance_not_found");
+	get(world, "/v1/performances/999999/seats/status", 404, "performance_not_found");
+	world_close(world);
+}
+
+/* The tag stands for what is shown: it is another one once a seat has changed hands. */
+static void check_caching(struct world *world, const char *path, char tag[256])
+{
+	struct answer *answer = get(world, path, 200, NULL);
+	struct call call = {.method = "GET", .path = path};
+
+	cr_assert(answer_header_is(answer, "cache-control", "public, max-age=1"));
+	cr_assert(answer_header(answer, "etag", tag, 256));
+	call.headers = textf(world, "If-None-Match: \"other\", %s\r\n", tag);
+	answer = expect(world, &call, 304, NULL);
+	cr_assert(answer->body_len == 0 && answer_header_is(answer, "etag", tag));
+	call.headers = "If-None-Match: \"other\"\r\n";
+	expect(world, &call, 200, NULL);
+}
+
+struct tagged {
+	struct world *world;
+	struct call call;
+};
+
+static bool has_changed(void *context)
+{
+	struct tagged *tagged = context;
+
+	return world_call(tagged->world, &tagged->call)->status == 200;
+}
+
+Test(contract_catalog, caching)
+{
+	struct world *world = world_open(NULL);
+	char tag[256], letters_tag[256];
+
+	world_fill(world, 1, 0, &(struct sale_options){.seats_per_row = 1});
+	check_caching(world, sale_path(world, ""), tag);
+	check_caching(world, sale_path(world, "/status"), letters_tag);
+	hold_seat(world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
+	struct tagged map = {world, {.method = "GET",
+					    .path = sale_path(world, ""),
+					    .headers = textf(world, "If-None-Match: %s\r\n", tag)}};
+	struct tagged letters = {
+		world, {.method = "GET",
+			       .path = sale_path(world, "/status"),
+			       .headers = textf(world, "If-None-Match: %s\r\n", letters_tag)}};
+	cr_assert(wait_until(has_changed, &map, KNOWN_LIMIT_MS));
+	cr_assert(wait_until(has_changed, &letters, KNOWN_LIMIT_MS));
+	world_close(world);
+}
