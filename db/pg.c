@@ -36,6 +36,7 @@ enum {
 	CONNECT_MS = 5000, /* to connect and prepare */
 	BACKOFF_MIN_MS = 50, /* between tries to connect … */
 	BACKOFF_MAX_MS = 2000, /* … doubling up to this */
+	DOWN_PATIENCE_MS = 1000, /* no lane is up for longer: operations are refused at once */
 	SILENCE_MS = 2000, /* after a segment's last deadline, its lane is given up */
 	LOG_GATE_MS = 1000, /* a line a kind in so long */
 	MESSAGE_SIZE = 512,
@@ -105,6 +106,7 @@ struct pg {
 	struct pg_params params;
 	struct pg_stats stats;
 	struct log_gate lost_gate, failed_gate;
+	uint64_t down_since_ms; /* no lane is up since; 0: one is */
 	struct lane lanes[];
 };
 
@@ -248,6 +250,10 @@ void pg_submit(struct pg *pg, struct pg_op *op, const struct pg_statement *state
 	pg->pending++;
 	if (pg->closing) {
 		op_end(pg, op, DB_UNAVAILABLE);
+	} else if (pg->down_since_ms && op->submitted_us / 1000 > pg->down_since_ms + DOWN_PATIENCE_MS) {
+		pg->stats.refused_down++;
+		op_end(pg, op, DB_UNAVAILABLE);
+		wake_if_ended(pg);
 	} else if (pg->waiting >= pg->settings.waiting_max) {
 		pg->stats.queue_full++;
 		op_end(pg, op, DB_BUSY);
@@ -577,6 +583,7 @@ static bool lane_prepared(struct lane *lane, const struct segment *segment)
 	CHECK(event_del(lane->timer) == 0);
 	lane->failures = 0;
 	lane->state = LANE_READY;
+	lane->pg->down_since_ms = 0;
 	log_info("PostgreSQL: lane %u is ready", (unsigned)(lane - lane->pg->lanes));
 	return true;
 }
@@ -729,6 +736,8 @@ static void lane_lost(struct lane *lane, const char *reason)
 			(unsigned)(lane - pg->lanes), lane_up(lane) ? "lost" : "does not connect",
 			line, held);
 	lane_close(lane);
+	if (!pg->down_since_ms && !pg_up(pg))
+		pg->down_since_ms = now_ms();
 	timer_set(lane->timer, backoff_ms(lane->failures));
 	lane->failures++;
 }
@@ -913,6 +922,7 @@ struct pg *pg_new(struct event_base *base, const struct pg_settings *settings,
 	pg->base = base;
 	pg->settings = *settings;
 	pg->settings.url = NULL;
+	pg->down_since_ms = now_ms();
 	pg_params_init(&pg->params);
 	if (!pg_keywords_set(&pg->keywords, settings, why, why_size)) {
 		pg_release(pg);

@@ -80,8 +80,8 @@ struct pg *pg_new(struct event_base *base, const struct pg_settings *settings,
  * before it returns. Not from within a `done`. */
 void pg_free(struct pg *pg);
 
-/* Queues the operation. `done` is called once, from the event loop, never before this returns; it may
- * submit again and free the operation. */
+/* Queues the operation; where no lane has been up for a second, it is refused. `done` is called once, from the
+ * event loop, never before this returns; it may submit again and free the operation. */
 void pg_submit(struct pg *pg, struct pg_op *op, const struct pg_statement *statement);
 
 /* Sends what was gathered; the loop calls it at the end of each turn. */
@@ -103,6 +103,7 @@ struct pg_stats {
 	uint64_t reconnects; /* lanes lost after they were ready */
 	uint64_t put_back; /* operations to be run again after their lane was lost */
 	uint64_t queue_full; /* refused at waiting_max; also counted in busy */
+	uint64_t refused_down; /* refused while no lane was up; also counted in unavailable */
 	uint64_t overdue; /* ended by their deadline; also counted in one of the next */
 	uint64_t ok, unavailable, busy, failed, unknown; /* how operations ended */
 };

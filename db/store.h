@@ -10,17 +10,17 @@ extern const struct pg_statement *const store_statements[];
 
 /* What a request is, under its Idempotency-Key. The texts stay valid until `done`. */
 struct idem {
-	struct digest key;	/* of user, method, path and key */
-	struct digest body;	/* of the body's bytes */
+	struct digest key; /* of user, method, path and key */
+	struct digest body; /* of the body's bytes */
 	const char *request_id; /* goes into stored refusals */
 };
 
 enum store_outcome {
-	STORE_REPLY,		/* reply is what to send, now and at every repeat */
-	STORE_KEY_REUSED,	/* the key stands for another body: 422 */
-	STORE_KEY_UNKNOWN,	/* replay_only was asked and nothing is kept under the key */
-	STORE_NOT_FOUND,	/* no such reservation, seat, account … of this user: 404 */
-	STORE_REFUSED		/* by a rule that is not kept under a key; see the operation */
+	STORE_REPLY, /* reply is what to send, now and at every repeat */
+	STORE_KEY_REUSED, /* the key stands for another body: 422 */
+	STORE_KEY_UNKNOWN, /* replay_only was asked and nothing is kept under the key */
+	STORE_NOT_FOUND, /* no such reservation, seat, account … of this user: 404 */
+	STORE_REFUSED /* by a rule that is not kept under a key; see the operation */
 };
 
 /* A reply that commits with its effect, to the byte. Owned by the operation; store_reply_free. */

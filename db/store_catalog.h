@@ -89,8 +89,8 @@ void store_performance_create(struct pg *pg, struct store_performance_create *cr
 struct store_queue_update {
 	struct pg_op op;
 	int64_t admin_id, event_id;
-	bool set_enabled, set_paused, set_capacity, set_admit_per_second, set_pass_ttl, set_abandon_after,
-		set_message;
+	bool set_enabled, set_paused, set_capacity, set_admit_per_second, set_pass_ttl,
+		set_abandon_after, set_message;
 	struct store_event event; /* in: the new values; out: the event as it is now */
 	bool found;
 };

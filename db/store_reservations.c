@@ -111,6 +111,7 @@ static void hold_encode(struct pg_params *params, struct pg_op *const *ops, unsi
 	pg_array_end(params);
 	pg_param_text(params, HOLD(ops[0])->currency);
 	store_param_heads(params, heads, ARRAY_LEN(heads));
+	STORE_ARRAY_I64(params, ops, count, store_hold, pass_nonce);
 	free(seats);
 }
 
@@ -201,6 +202,7 @@ static bool pay_read(struct store_pay *pay, const struct pg_rows *rows, unsigned
 	pay->performance_id = pg_row_i64(rows, row, 5);
 	pay->seat_count = pg_row_ids(rows, row, 6, pay->seat_ids, STORE_SEATS_MAX);
 	pay->hold_key = store_row_digest(rows, row, 7);
+	pay->pass_nonce = pg_row_i64(rows, row, 8);
 	return true;
 }
 

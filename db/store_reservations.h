@@ -17,15 +17,16 @@ struct store_hold {
 	int64_t seat_ids[STORE_SEATS_MAX]; /* distinct; order does not matter */
 	size_t seat_count;
 	int64_t hold_ttl_ms;
+	int64_t pass_nonce; /* of the pass it is made with; 0: none was asked for */
 	const char *currency;
 	bool replay_only; /* only find what is kept under the key: STORE_KEY_UNKNOWN else */
 	/* out */
 	enum store_outcome outcome; /* STORE_NOT_FOUND: a seat is not the performance's */
 	struct store_reply reply;
-	int64_t reservation_id;				/* of a 201, replayed or not; else 0 */
-	int64_t hold_left_ms;				/* of a fresh 201, by PostgreSQL's clock */
-	int64_t taken_ids[STORE_SEATS_MAX];		/* of a fresh 409: the seats that were taken */
-	bool taken_sold[STORE_SEATS_MAX];		/* … and which of them are sold, not held */
+	int64_t reservation_id; /* of a 201, replayed or not; else 0 */
+	int64_t hold_left_ms; /* of a 201, by PostgreSQL's clock; 0 or below: the hold stands no more */
+	int64_t taken_ids[STORE_SEATS_MAX]; /* of a fresh 409: the seats that were taken */
+	bool taken_sold[STORE_SEATS_MAX]; /* … and which of them are sold, not held */
 	size_t taken_count;
 };
 void store_hold(struct pg *pg, struct store_hold *hold);
@@ -48,6 +49,7 @@ struct store_pay {
 	int64_t seat_ids[STORE_SEATS_MAX];
 	size_t seat_count;
 	struct digest hold_key; /* idem.key of the hold: owner of the seats' markers in Redis */
+	int64_t pass_nonce; /* of the hold */
 };
 void store_pay(struct pg *pg, struct store_pay *pay);
 
@@ -86,7 +88,7 @@ void store_reservation(struct pg *pg, struct store_reservation *reservation);
 struct store_sweep {
 	struct pg_op op;
 	int64_t limit;
-	int64_t swept;	/* holds ended */
+	int64_t swept; /* holds ended */
 	int64_t keys_dropped; /* idempotency records older than 24 h, dropped in passing, at most limit */
 };
 void store_sweep(struct pg *pg, struct store_sweep *sweep);

@@ -232,6 +232,11 @@ void catalog_refresh(struct catalog *catalog, struct catalog_wait *wait)
 
 /* --- counting seats --- */
 
+static int64_t less(int64_t count, int64_t taken)
+{
+	return count > taken ? count - taken : 0;
+}
+
 void catalog_touch(struct catalog_event *event)
 {
 	event->active_until_ms = clock_mono_ms() + CATALOG_ACTIVE_MS;
@@ -250,6 +255,8 @@ static void count_seats(struct catalog *catalog)
 			continue;
 		for (size_t j = 0; j < event->performance_count; j++)
 			catalog->counted_ids[count++] = event->performances[j]->row.id;
+		for (size_t j = 0; j < event->performance_count; j++)
+			event->performances[j]->taken = 0;
 	}
 	if (count == 0 && STAILQ_EMPTY(&catalog->count_next))
 		return;
@@ -301,7 +308,7 @@ static void counted_done(struct pg_op *op, enum db_result result)
 	for (size_t i = 0; result == DB_OK && i < count->count; i++) {
 		struct catalog_performance *performance =
 			catalog_performance(catalog, count->performance_ids[i]);
-		performance->available = count->available[i];
+		performance->available = less(count->available[i], performance->taken);
 		performance->sold = count->sold[i];
 	}
 	if (result == DB_OK)
@@ -315,6 +322,13 @@ void catalog_count(struct catalog *catalog, struct catalog_wait *wait)
 {
 	STAILQ_INSERT_TAIL(&catalog->count_next, wait, link);
 	count_seats(catalog);
+}
+
+void catalog_seats_taken(struct catalog_performance *performance, int64_t count)
+{
+	performance->taken += count;
+	performance->available = less(performance->available, count);
+	performance->event->seats_available = less(performance->event->seats_available, count);
 }
 
 bool catalog_counted(const struct catalog_event *event)

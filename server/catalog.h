@@ -19,6 +19,7 @@ struct catalog_performance {
 	struct store_performance row;
 	struct catalog_event *event;
 	int64_t available, sold; /* as of the event's counted_ms */
+	int64_t taken; /* here, since the count under way began */
 };
 
 struct catalog_event {
@@ -70,6 +71,10 @@ void catalog_count(struct catalog *catalog, struct catalog_wait *wait);
 
 /* An event's seats are wanted: they are counted from now on, for CATALOG_ACTIVE_MS. */
 void catalog_touch(struct catalog_event *event);
+
+/* Seats were just held here: they come off the picture at once, and off a count under way, which may have been
+ * too early to see them. */
+void catalog_seats_taken(struct catalog_performance *performance, int64_t count);
 
 /* The count is young enough to judge by. */
 bool catalog_counted(const struct catalog_event *event);

@@ -243,19 +243,25 @@ static void store(struct hold *hold, bool replay_only, void (*done)(struct pg_op
 	hold->store.op.owner = hold;
 	hold->store.idem = hold->keyed.idem;
 	hold->store.hold_ttl_ms = app->settings.seat_hold_ttl_ms;
+	hold->store.pass_nonce =
+		hold->performance->event->row.queue_enabled ? (int64_t)hold->pass.nonce : 0;
 	hold->store.currency = app->settings.pay_currency;
 	hold->store.replay_only = replay_only;
 	store_hold(app->pg, &hold->store);
 }
 
-/* The seats are ours: say so in Redis, to the ticker, and to readers of the seat map. */
+/* The seats are ours: say so in Redis, to the ticker, and to readers of the seat map. Also when a repeat finds
+ * it so: whoever held them may not have come this far. */
 static void mark_held(struct hold *hold)
 {
 	struct app *app = hold->keyed.flow.app;
 	const struct store_hold *store = &hold->store;
 	int64_t event_id = hold->performance->event->row.id;
 
-	app->counters.holds++;
+	if (!store->reply.replayed) {
+		app->counters.holds++;
+		catalog_seats_taken(hold->performance, (int64_t)store->seat_count);
+	}
 	if (app->locks != NULL)
 		seat_lock_hold(app->locks, event_id, store->seat_ids, store->seat_count,
 			&hold->keyed.idem.key, store->hold_left_ms);
@@ -302,7 +308,7 @@ static void hold_stored(struct pg_op *op, enum db_result result)
 		keyed_fail_store(&hold->keyed, hold->store.outcome, PROBLEM_SEAT_NOT_FOUND, PROBLEM_INTERNAL);
 		return;
 	}
-	if (reply->status == 201 && !reply->replayed)
+	if (hold->store.hold_left_ms > 0)
 		mark_held(hold);
 	else
 		mark_refused(hold);

@@ -58,23 +58,25 @@ static void pay_first(struct keyed_flow *keyed)
 	store_pay(app->pg, &pay->store);
 }
 
-/* Latecomers lose in Redis, and the slot in the line is free at once. */
+/* Latecomers lose in Redis, and the slot in the line is free at once: also when a repeat finds it paid, since
+ * whoever paid may not have come this far. A sold marker is not set anew then: the seats may be sold no more. */
 static void mark_paid(struct pay *pay)
 {
 	struct app *app = pay->keyed.flow.app;
 	const struct store_pay *store = &pay->store;
+	bool fresh = !store->reply.replayed;
 	const struct catalog_performance *performance =
 		catalog_performance(app->catalog, store->performance_id);
 
-	app->counters.payments++;
+	app->counters.payments += fresh;
 	seat_map_drop(app->seat_maps, store->performance_id);
 	if (performance == NULL) /* made elsewhere, less than half a second ago */
 		return;
 	const struct store_event *event = &performance->event->row;
-	if (app->locks != NULL)
+	if (app->locks != NULL && fresh)
 		seat_lock_sold(app->locks, event->id, store->seat_ids, store->seat_count, &store->hold_key);
-	if (event->queue_enabled)
-		queue_end_pass(app->queue, event->id, store->user_id, 0);
+	if (store->pass_nonce != 0)
+		queue_end_pass(app->queue, event->id, store->user_id, (uint64_t)store->pass_nonce);
 }
 
 static void paid(struct pg_op *op, enum db_result result)
@@ -91,7 +93,7 @@ static void paid(struct pg_op *op, enum db_result result)
 			PROBLEM_INTERNAL);
 		return;
 	}
-	if (pay->store.paid && !reply->replayed)
+	if (pay->store.paid)
 		mark_paid(pay);
 	keyed_reply(&pay->keyed, reply->status, reply->body, reply->body_len, reply->replayed);
 }

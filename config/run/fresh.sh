@@ -68,6 +68,14 @@ nothing_left() {
 	note "nothing left"
 }
 
+run_tests() {
+	local status=0
+	make test >/onsale-test.log 2>&1 || status=$?
+	cat /onsale-test.log
+	note "make test: $(grep -E '^[0-9]+ passed, [0-9]+ failed$' /onsale-test.log || echo 'no count')"
+	return "$status"
+}
+
 inside() {
 	export HOME=/root LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 	git -c advice.detachedHead=false -c init.defaultBranch=main clone -q /onsale.bundle "$inside_clone"
@@ -78,10 +86,7 @@ inside() {
 	stop_run
 	nothing_left
 	make clean-run
-	if [ "$1" = bookworm ]; then
-		make test 2>&1 | tee /onsale-test.log
-		note "make test: $(tail -n 1 /onsale-test.log)"
-	fi
+	[ "$1" != bookworm ] || run_tests
 }
 
 # Outside, on the host

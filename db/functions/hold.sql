@@ -24,10 +24,11 @@ CREATE OR REPLACE FUNCTION hold(
 	seat_places bigint[], -- … whose elements are places in seat_ids, ascending within a request
 	seat_ids bigint[],    -- every seat of the batch once, ascending
 	currency text,
-	heads text[])
+	heads text[],
+	pass_nonces bigint[]) -- 0 where no pass was asked for
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
-	held_id bigint, held_until timestamptz, -- of a 201
+	held_id bigint, held_until timestamptz, -- of a 201, as long as the hold stands
 	taken_ids bigint[], taken_sold bigint[]) -- of a fresh 409: the seats, and 1 for each that is sold
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -105,6 +106,8 @@ BEGIN
 				replayed := true;
 				reply_body := (kept[request]).reply;
 				held_id := (kept[request]).reservation_id;
+				SELECT r.hold_expires_at INTO held_until FROM reservations r
+				WHERE r.id = held_id AND r.status = 'held';
 			ELSE
 				outcome := 1;
 			END IF;
@@ -199,10 +202,11 @@ BEGIN
 
 		WITH made AS (
 			INSERT INTO reservations (id, user_id, performance_id, status, seat_ids,
-				seat_versions, seat_count, total, hold_expires_at, hold_key)
+				seat_versions, seat_count, total, hold_expires_at, hold_key, pass_nonce)
 			SELECT won.id, user_ids[won.request], performance_ids[won.request], 'held',
 				won_seats[won.first:won.last], won_versions[won.first:won.last],
-				won.last - won.first + 1, won.total, won.until, keys[won.request]
+				won.last - won.first + 1, won.total, won.until, keys[won.request],
+				pass_nonces[won.request]
 			FROM unnest(won_ids, won_requests, won_firsts, won_lasts, won_totals, won_until)
 				AS won(id, request, first, last, total, until)
 			RETURNING *

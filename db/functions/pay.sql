@@ -24,7 +24,8 @@ CREATE OR REPLACE FUNCTION pay(
 	heads text[])
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
-	paid_performance bigint, paid_seats bigint[], paid_hold_key bytea) -- of a 201
+	paid_performance bigint, paid_seats bigint[], paid_hold_key bytea,
+	paid_pass bigint) -- of a 201
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -98,6 +99,7 @@ BEGIN
 		paid_performance := found.performance_id;
 		paid_seats := found.seat_ids;
 		paid_hold_key := found.hold_key;
+		paid_pass := found.pass_nonce;
 
 		IF (kept[op]).key IS NOT NULL THEN
 			IF (kept[op]).body = bodies[op] THEN

@@ -146,6 +146,7 @@ CREATE TABLE reservations (
 	total bigint NOT NULL,
 	hold_expires_at timestamptz NOT NULL,
 	hold_key bytea NOT NULL, -- the idempotency key of the hold
+	pass_nonce bigint NOT NULL, -- of the pass that it was made with: paying ends it; 0: none was asked for
 	created_at timestamptz NOT NULL DEFAULT now(),
 	ended_at timestamptz, -- when it left the status held
 	CHECK ((status = 'held') = (ended_at IS NULL))

@@ -19,6 +19,7 @@ static void answer(struct stage *stage, enum db_result result, enum store_outcom
 		pay->outcome = outcome;
 		pay->paid = outcome == STORE_REPLY && status == 201;
 		pay->performance_id = 5;
+		pay->pass_nonce = 99;
 		pay->reply = (struct store_reply){status, replayed, must_strdup("{}"), 2};
 	}
 	pay->op.done(&pay->op, result);
@@ -33,7 +34,7 @@ static const struct row {
 	const char *said;
 } rows[] = {
 	{DB_OK, STORE_REPLY, 201, false, 201, "drop;sold;end_pass;"},
-	{DB_OK, STORE_REPLY, 201, true, 201, ""}, /* the pass may be a newer one by now */
+	{DB_OK, STORE_REPLY, 201, true, 201, "drop;end_pass;"}, /* whoever paid may not have come so far */
 	{DB_OK, STORE_REPLY, 402, false, 402, ""},
 	{DB_OK, STORE_REPLY, 410, false, 410, ""},
 	{DB_OK, STORE_NOT_FOUND, 0, false, 404, ""},

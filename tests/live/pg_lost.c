@@ -145,6 +145,29 @@ Test(pg_lost, a_server_that_comes_later_is_found)
 	lanes_close(&lanes);
 }
 
+Test(pg_lost, a_server_long_away_has_operations_refused_at_once)
+{
+	struct lanes lanes;
+	struct doubled early, late;
+	lanes_open(&lanes);
+	lanes.settings.deadline_ms = 15000;
+	struct relay *relay = relay_new(lanes.base, lanes.url);
+	start_at_relay(&lanes, relay);
+	lanes_submit(&lanes, &early, &lanes_double, 1);
+	uint64_t begun_ms = lanes_now_ms();
+	RUN_UNTIL(&lanes, lanes_now_ms() > begun_ms + 1500);
+	lanes_submit(&lanes, &late, &lanes_double, 2);
+	RUN_UNTIL(&lanes, late.answered);
+	cr_assert_eq(late.result, DB_UNAVAILABLE);
+	cr_assert_eq(pg_stats(lanes.pg)->refused_down, 1);
+	cr_assert_not(early.answered, "what came before may still be done");
+	relay_listen(relay);
+	RUN_UNTIL(&lanes, early.answered);
+	cr_assert_eq(early.result, DB_OK);
+	relay_free(relay);
+	lanes_close(&lanes);
+}
+
 Test(pg_lost, host_names_are_looked_up)
 {
 	struct lanes lanes;

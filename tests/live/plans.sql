@@ -9,11 +9,11 @@ SELECT create_performance(1, n, 1800000000000, '{A,B}', '{500,500}', '{100,100}'
 FROM generate_series(1, 10) AS n;
 
 INSERT INTO reservations (user_id, performance_id, status, seat_ids, seat_versions, seat_count, total,
-	hold_expires_at, hold_key, ended_at)
+	hold_expires_at, hold_key, pass_nonce, ended_at)
 SELECT 1 + n % 100000, 1 + n / 4000, (ARRAY['held', 'held', 'expired', 'paid'])[1 + n % 4]::reservation_status,
 	ARRAY[n / 4000 * 100000 + n % 4000 * 2 + 1, n / 4000 * 100000 + n % 4000 * 2 + 2], '{1,1}', 2, 200,
 	now() + CASE WHEN n % 4 = 0 THEN interval '1 hour' ELSE interval '-1 hour' END,
-	decode(md5('h' || n), 'hex'), CASE WHEN n % 4 > 1 THEN now() END
+	decode(md5('h' || n), 'hex'), 0, CASE WHEN n % 4 > 1 THEN now() END
 FROM generate_series(0, 39999) AS n;
 UPDATE seats s SET status = CASE r.status WHEN 'paid' THEN 'sold' ELSE 'held' END::seat_status,
 	user_id = r.user_id, reservation_id = r.id, version = 1,

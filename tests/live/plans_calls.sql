@@ -25,8 +25,8 @@ SELECT id, 'money', 'opening', 1000, 1000 FROM users;
 INSERT INTO seats (id, performance_id, section, row_name, number, price)
 SELECT -n, -1, 'A', 'A', n, 100 FROM generate_series(1, 20) AS n;
 INSERT INTO reservations (id, user_id, performance_id, status, seat_ids, seat_versions, seat_count, total,
-	hold_expires_at, hold_key)
-SELECT -n, -1, -1, 'held', '{-1}', '{0}', 1, 100, now() + interval '1 day', 'x'
+	hold_expires_at, hold_key, pass_nonce)
+SELECT -n, -1, -1, 'held', '{-1}', '{0}', 1, 100, now() + interval '1 day', 'x', 0
 FROM generate_series(1, 5) AS n;
 INSERT INTO sold SELECT -n, -1, -1 FROM generate_series(1, 5) AS n;
 INSERT INTO payments (reservation_id, user_id, amount, currency, points_used, points_awarded)

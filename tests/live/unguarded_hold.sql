@@ -3,10 +3,13 @@
 ALTER TABLE sold DROP CONSTRAINT sold_pkey;
 ALTER TABLE payments DROP CONSTRAINT payments_reservation_id_key;
 
+CREATE SEQUENCE finders;
+
 CREATE OR REPLACE FUNCTION hold(
 	key_locks bigint[], keys bytea[], bodies bytea[], request_ids text[], user_ids bigint[],
 	performance_ids bigint[], ttls_ms bigint[], replay_only boolean[], seat_firsts bigint[],
-	seat_lasts bigint[], seat_places bigint[], seat_ids bigint[], currency text, heads text[])
+	seat_lasts bigint[], seat_places bigint[], seat_ids bigint[], currency text, heads text[],
+	pass_nonces bigint[])
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
 	held_id bigint, held_until timestamptz, taken_ids bigint[], taken_sold bigint[])
@@ -30,11 +33,16 @@ BEGIN
 		RETURN NEXT;
 		RETURN;
 	END IF;
+	-- Who found it free waits until a second one did too.
+	PERFORM nextval('finders');
+	WHILE (SELECT last_value FROM finders) < 2 LOOP
+		PERFORM pg_sleep(0.001);
+	END LOOP;
 	held_until := clock_timestamp() + ttls_ms[1] * interval '1 millisecond';
 	INSERT INTO reservations (user_id, performance_id, status, seat_ids, seat_versions, seat_count, total,
-		hold_expires_at, hold_key)
+		hold_expires_at, hold_key, pass_nonce)
 	VALUES (user_ids[1], performance_ids[1], 'held', seat_ids, ARRAY[seat.version + 1], 1, seat.price,
-		held_until, keys[1])
+		held_until, keys[1], 0)
 	RETURNING id INTO held_id;
 	UPDATE seats s SET status = 'held', user_id = user_ids[1], reservation_id = held_id,
 		hold_expires_at = held_until, version = s.version + 1

@@ -5,7 +5,8 @@ CREATE OR REPLACE FUNCTION pay(
 	reservation_ids bigint[], points_to_use bigint[], reward_percents bigint[], currency text, heads text[])
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
-	paid_performance bigint, paid_seats bigint[], paid_hold_key bytea)
+	paid_performance bigint, paid_seats bigint[], paid_hold_key bytea,
+	paid_pass bigint)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -34,6 +35,7 @@ BEGIN
 	paid_performance := held.performance_id;
 	paid_seats := held.seat_ids;
 	paid_hold_key := held.hold_key;
+	paid_pass := held.pass_nonce;
 	RETURN NEXT;
 END
 $$;
