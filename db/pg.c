@@ -250,7 +250,8 @@ void pg_submit(struct pg *pg, struct pg_op *op, const struct pg_statement *state
 	pg->pending++;
 	if (pg->closing) {
 		op_end(pg, op, DB_UNAVAILABLE);
-	} else if (pg->down_since_ms && op->submitted_us / 1000 > pg->down_since_ms + DOWN_PATIENCE_MS) {
+	} else if (pg->down_since_ms &&
+		   op->submitted_us / 1000 > pg->down_since_ms + DOWN_PATIENCE_MS) {
 		pg->stats.refused_down++;
 		op_end(pg, op, DB_UNAVAILABLE);
 		wake_if_ended(pg);
@@ -819,8 +820,7 @@ static void lane_connect(struct lane *lane)
 {
 	struct pg *pg = lane->pg;
 	lane->state = LANE_CONNECTING;
-	lane->conn = PQconnectStartParams(
-		(const char *const *)pg->keywords.names,
+	lane->conn = PQconnectStartParams((const char *const *)pg->keywords.names,
 		(const char *const *)pg->keywords.values, 0);
 	CHECK(lane->conn);
 	if (PQstatus(lane->conn) == CONNECTION_BAD) {

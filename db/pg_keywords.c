@@ -27,7 +27,8 @@ void pg_one_line(const char *text, char *line, size_t size)
 }
 
 /* Sets a keyword; `only_default`: unless it is set. */
-static void keyword_set(struct pg_keywords *keywords, const char *keyword, const char *value, bool only_default)
+static void keyword_set(
+	struct pg_keywords *keywords, const char *keyword, const char *value, bool only_default)
 {
 	unsigned i = 0;
 	while (i < keywords->count && strcmp(keywords->names[i], keyword))
@@ -51,7 +52,8 @@ static const char *keyword_get(const struct pg_keywords *keywords, const char *k
 	return NULL;
 }
 
-static bool keywords_parse(struct pg_keywords *keywords, const char *url, char *why, size_t why_size)
+static bool keywords_parse(
+	struct pg_keywords *keywords, const char *url, char *why, size_t why_size)
 {
 	char *error = NULL;
 	PQconninfoOption *options = PQconninfoParse(url, &error);
@@ -108,7 +110,8 @@ static bool keywords_set_addresses(struct pg_keywords *keywords, char *why, size
 	if (found && addresses.any_number) {
 		keyword_set(keywords, "host", addresses.hosts.data, false);
 		keyword_set(keywords, "hostaddr", addresses.numbers.data, false);
-		keyword_set(keywords, "port", addresses.ports.data ? addresses.ports.data : "", false);
+		keyword_set(
+			keywords, "port", addresses.ports.data ? addresses.ports.data : "", false);
 	}
 	pg_addresses_free(&addresses);
 	return found;

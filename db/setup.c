@@ -36,8 +36,8 @@ bool setup_users(struct pg_session *session, int64_t count, int64_t balance, boo
 	sodium_bin2hex(run, sizeof run, random, sizeof random);
 	snprintf(count_text, sizeof count_text, "%lld", (long long)count);
 	snprintf(balance_text, sizeof balance_text, "%lld", (long long)balance);
-	return pg_session_query(session, setup_users_sql, params, ARRAY_LEN(params), user_made, &row, why,
-		why_size);
+	return pg_session_query(session, setup_users_sql, params, ARRAY_LEN(params), user_made,
+		&row, why, why_size);
 }
 
 bool setup_person(

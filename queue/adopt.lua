@@ -1,18 +1,19 @@
 -- Starts an epoch: newcomers get its numbers, behind all that there are. What is there stays.
 --
 -- KEYS  1 meta
--- ARGV  1 epoch   2 rest, ms
+-- ARGV  1 epoch   2 rest, ms   3 the number that showed the need, 0 where no line was known
 --
 -- The next tick sees that none came before it, and gives everybody the time to come back.
 local EPOCH_MAX = 65535 -- (epoch + 1) * 2^37 must be exact in a double
-local epoch, rest_ms = tonumber(ARGV[1]), tonumber(ARGV[2])
+local EPOCH = 137438953472 -- 2^37
+local epoch, rest_ms, number = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 
 if epoch < 1 or epoch > EPOCH_MAX then
 	return redis.error_reply('ERR epoch out of range')
 end
 local current = tonumber(redis.call('HGET', KEYS[1], 'epoch'))
-if current and current >= epoch then
-	return 0
+if current and (current >= epoch or math.floor(number / EPOCH) < current) then
+	return 0 -- somebody else was first
 end
 local time = redis.call('TIME')
 local rest_until = time[1] * 1000 + math.floor(time[2] / 1000) + rest_ms

@@ -299,29 +299,31 @@ void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64
 }
 
 struct adoption {
-	void (*done)(void *context, enum db_result result);
+	void (*done)(void *context, enum db_result result, bool begun);
 	void *context;
 };
 
-static void adopted(void *context, enum db_result result, const struct redis_value *value UNUSED)
+static void adopted(void *context, enum db_result result, const struct redis_value *value)
 {
 	struct adoption *adoption = context;
 
-	adoption->done(adoption->context, result);
+	adoption->done(adoption->context, result, result == DB_OK && redis_int(value) == 1);
 	free(adoption);
 }
 
-void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t rest_ms,
-	void (*done)(void *context, enum db_result result), void *context)
+void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t number,
+	int64_t rest_ms, void (*done)(void *context, enum db_result result, bool begun),
+	void *context)
 {
 	struct adoption *adoption = must_malloc(sizeof *adoption);
 	struct queue_call call;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 3);
 
 	*adoption = (struct adoption){done, context};
 	queue_call_begin(&call, &queue_script_adopt, event_id, &args);
 	redis_arg_i64(&args, epoch);
 	redis_arg_i64(&args, rest_ms);
+	redis_arg_i64(&args, number);
 	queue_call_send(&call, queue->redis, adopted, adoption);
 }
 

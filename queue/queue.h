@@ -77,10 +77,13 @@ void queue_end_pass(struct queue *queue, int64_t event_id, int64_t user_id, uint
  * that has gone by: he holds none any more. */
 void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64_t until_unix_ms);
 
-/* Starts epoch `epoch` of a line, where Redis knows none or an older one: what is there stays. rest_ms:
- * nobody is admitted for so long, so that people may come back first (0 for a new line). */
-void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t rest_ms,
-	void (*done)(void *context, enum db_result result), void *context);
+/* Starts epoch `epoch` of a line that Redis knows nothing of, or whose epoch is not above that of `number`, a
+ * place that it says QUEUE_NO_EPOCH of (0: it knew no line). Where another instance was first, nothing changes.
+ * What is there stays. rest_ms: nobody is admitted for so long, so that people may come back first (0 for a new
+ * line). begun: it was this call that started the epoch. */
+void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t number,
+	int64_t rest_ms, void (*done)(void *context, enum db_result result, bool begun),
+	void *context);
 
 /* One run of the admission script: safe from many instances at once. */
 struct queue_tick {

@@ -13,12 +13,13 @@
 struct adoption {
 	struct app *app;
 	struct catalog_event *event;
+	int64_t number; /* that showed the need */
 	struct store_epoch store;
 	STAILQ_HEAD(, adopt_wait) waits;
 };
 
 static void epoch_given(struct pg_op *op, enum db_result result);
-static void epoch_adopted(void *context, enum db_result result);
+static void epoch_adopted(void *context, enum db_result result, bool begun);
 
 static void adoption_end(struct adoption *adoption, bool adopted)
 {
@@ -32,7 +33,8 @@ static void adoption_end(struct adoption *adoption, bool adopted)
 	free(adoption);
 }
 
-void adopt_epoch(struct app *app, struct catalog_event *event, struct adopt_wait *wait)
+void adopt_epoch(
+	struct app *app, struct catalog_event *event, int64_t number, struct adopt_wait *wait)
 {
 	struct adoption *adoption = event->adoption;
 	bool running = adoption != NULL;
@@ -41,6 +43,7 @@ void adopt_epoch(struct app *app, struct catalog_event *event, struct adopt_wait
 		adoption = must_calloc(1, sizeof *adoption);
 		adoption->app = app;
 		adoption->event = event;
+		adoption->number = number;
 		STAILQ_INIT(&adoption->waits);
 		event->adoption = adoption;
 	}
@@ -63,15 +66,19 @@ static void epoch_given(struct pg_op *op, enum db_result result)
 		return;
 	}
 	int64_t rest_ms = epoch == 1 ? 0 : 2 * adoption->app->settings.queue_poll_max_ms;
-	if (epoch > 1)
-		log_warn("event %lld: Redis lost its line; epoch %lld begins, admission rests for %lld ms",
-			(long long)adoption->event->row.id, (long long)epoch, (long long)rest_ms);
-	queue_adopt(adoption->app->queue, adoption->event->row.id, epoch, rest_ms, epoch_adopted, adoption);
+	queue_adopt(adoption->app->queue, adoption->event->row.id, epoch, adoption->number, rest_ms,
+		epoch_adopted, adoption);
 }
 
-static void epoch_adopted(void *context, enum db_result result)
+static void epoch_adopted(void *context, enum db_result result, bool begun)
 {
-	adoption_end(context, result == DB_OK);
+	struct adoption *adoption = context;
+
+	if (begun && adoption->store.epoch > 1)
+		log_warn(
+			"event %lld: Redis lost its line or part of it; epoch %lld begins, after a rest",
+			(long long)adoption->event->row.id, (long long)adoption->store.epoch);
+	adoption_end(adoption, result == DB_OK);
 }
 
 /* --- keys --- */

@@ -5,6 +5,7 @@
 #define ONSALE_SERVER_ADOPT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include "server/app.h"
 
@@ -18,9 +19,10 @@ struct adopt_wait {
 
 /* Starts a new epoch of the line: Redis said that it knows none, or too old a one. One at a time for each
  * event: who comes meanwhile waits for it. wait may be NULL; `done` is called once, never before this
- * returns. The first epoch of a line starts at once; later ones rest for two of the longest poll
+ * returns. number: of the place that showed the need; 0 where no line was known. The first epoch of a line starts at once; later ones rest for two of the longest poll
  * intervals, so that people come back before anybody is admitted. */
-void adopt_epoch(struct app *app, struct catalog_event *event, struct adopt_wait *wait);
+void adopt_epoch(
+	struct app *app, struct catalog_event *event, int64_t number, struct adopt_wait *wait);
 
 /* Tells Redis since when it knows all keys of the event, where it has not been told. Done when an event is
  * first seen and when Redis comes back. Nobody waits for it. */

@@ -24,11 +24,11 @@ struct sweeper;
 /* Plain counts, shown by /metrics. */
 struct counters {
 	uint64_t requests;
-	uint64_t shed;		  /* refused at http.in_flight_max */
-	unsigned in_flight;	  /* flows begun and not ended */
-	unsigned in_flight_peak;  /* the most there ever were at once */
-	uint64_t clients_gone;	  /* clients that left before their reply */
-	uint64_t replays;	  /* replies given again under their key */
+	uint64_t shed; /* refused at http.in_flight_max */
+	unsigned in_flight; /* flows begun and not ended */
+	unsigned in_flight_peak; /* the most there ever were at once */
+	uint64_t clients_gone; /* clients that left before their reply */
+	uint64_t replays; /* replies given again under their key */
 	uint64_t holds, payments; /* fresh 201s */
 };
 
@@ -51,8 +51,8 @@ struct app {
 	struct net *net;
 	struct counters counters;
 	bool redis_was_away;
-	bool draining;	   /* SIGTERM came: finish what is in flight, take nothing new */
-	bool stopping;	   /* all requests have ended: timers begin nothing more */
+	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */
+	bool stopping; /* all requests have ended: timers begin nothing more */
 	bool stop_at_once; /* a second signal came */
 };
 

@@ -205,12 +205,12 @@ static void changes_done(struct pg_op *op, enum db_result result)
 	catalog->reading = false;
 	if (result == DB_OK) {
 		more = changes->event_count == CHANGES_LIMIT ||
-			changes->performance_count == CHANGES_LIMIT;
+		       changes->performance_count == CHANGES_LIMIT;
 		for (size_t i = 0; i < changes->event_count; i++)
 			take_event(catalog, &changes->events[i]);
 		/* With more events to come, a performance's event may not be in yet. */
-		for (size_t i = 0; changes->event_count < CHANGES_LIMIT &&
-			i < changes->performance_count; i++)
+		for (size_t i = 0;
+			changes->event_count < CHANGES_LIMIT && i < changes->performance_count; i++)
 			take_performance(catalog, &changes->performances[i]);
 		catalog->loaded = catalog->loaded || !more;
 	}
@@ -289,10 +289,11 @@ static void sum_events(struct catalog *catalog)
 	const struct store_availability *count = &catalog->count;
 
 	for (size_t i = 0, done; i < count->count; i += done) {
-		struct catalog_event *event =
-			catalog_performance(catalog, count->performance_ids[i])->event;
+		struct catalog_event
+			*event = catalog_performance(catalog, count->performance_ids[i])->event;
 		for (done = 0; i + done < count->count; done++)
-			if (catalog_performance(catalog, count->performance_ids[i + done])->event != event)
+			if (catalog_performance(catalog, count->performance_ids[i + done])->event !=
+				event)
 				break;
 		if (done == event->performance_count)
 			sum_event(event, catalog->count_begun_ms);
@@ -306,8 +307,8 @@ static void counted_done(struct pg_op *op, enum db_result result)
 
 	catalog->counting = false;
 	for (size_t i = 0; result == DB_OK && i < count->count; i++) {
-		struct catalog_performance *performance =
-			catalog_performance(catalog, count->performance_ids[i]);
+		struct catalog_performance *performance = catalog_performance(
+			catalog, count->performance_ids[i]);
 		performance->available = less(count->available[i], performance->taken);
 		performance->sold = count->sold[i];
 	}
@@ -334,13 +335,13 @@ void catalog_seats_taken(struct catalog_performance *performance, int64_t count)
 bool catalog_counted(const struct catalog_event *event)
 {
 	return event->counted_ms != 0 &&
-		clock_mono_ms() - event->counted_ms <= AVAILABILITY_MAX_AGE_MS;
+	       clock_mono_ms() - event->counted_ms <= AVAILABILITY_MAX_AGE_MS;
 }
 
 bool catalog_sold_out(const struct catalog_event *event)
 {
 	return event->counted_ms != 0 && event->seats_total > 0 &&
-		event->seats_sold == event->seats_total;
+	       event->seats_sold == event->seats_total;
 }
 
 bool catalog_open(const struct catalog_event *event)

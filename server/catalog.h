@@ -10,9 +10,9 @@
 #include "server/app.h"
 
 enum {
-	CATALOG_REFRESH_MS = 500,	/* how often changes and seat counts are read */
+	CATALOG_REFRESH_MS = 500, /* how often changes and seat counts are read */
 	AVAILABILITY_MAX_AGE_MS = 2000, /* older counts admit nobody */
-	CATALOG_ACTIVE_MS = 10000	/* how long an event counts as active after a request for it */
+	CATALOG_ACTIVE_MS = 10000 /* how long an event counts as active after a request for it */
 };
 
 struct catalog_performance {
@@ -35,9 +35,9 @@ struct catalog_event {
 	int64_t waiting, live, admitted_total, abandoned_total;
 	struct queue_rate rate;
 
-	uint64_t active_until_ms;  /* somebody asked for it lately */
-	uint64_t last_tick_ms;	   /* ticker.c's */
-	bool ticking;		   /* ticker.c's: a tick is under way */
+	uint64_t active_until_ms; /* somebody asked for it lately */
+	uint64_t last_tick_ms; /* ticker.c's */
+	bool ticking; /* ticker.c's: a tick is under way */
 	struct adoption *adoption; /* adopt.c's: under way */
 };
 

@@ -24,7 +24,7 @@ static const char DEFAULT_CONFIG[] = "config/onsale.conf";
 /* --- options --- */
 
 struct option {
-	const char *name;   /* "--count" */
+	const char *name; /* "--count" */
 	const char **value; /* given as --count N or --count=N */
 };
 
@@ -43,8 +43,8 @@ static bool asks_help(int argc, char **argv)
 }
 
 /* Takes the options out of what the settings have left. False with the reason in `why`. */
-static bool read_options(
-	int argc, char **argv, const struct option *options, size_t count, char *why, size_t why_size)
+static bool read_options(int argc, char **argv, const struct option *options, size_t count,
+	char *why, size_t why_size)
 {
 	for (int i = 2; i < argc; i++) {
 		size_t j = 0, len = 0;
@@ -164,9 +164,10 @@ static enum log_level level_of(const char *name)
 
 int command_serve(int argc, char **argv)
 {
-	static const char help[] = "usage: onsale serve [--config FILE] [--section.key=value …]\n\n"
-				   "Runs the server until SIGTERM or SIGINT; then finishes what is in flight.\n"
-				   "Needs db.url, auth.jwt_secret and auth.queue_secret; see onsale config.\n";
+	static const char help[] =
+		"usage: onsale serve [--config FILE] [--section.key=value …]\n\n"
+		"Runs the server until SIGTERM or SIGINT; then finishes what is in flight.\n"
+		"Needs db.url, auth.jwt_secret and auth.queue_secret; see onsale config.\n";
 	struct settings settings;
 	char why[WHY_SIZE];
 	int status;
@@ -177,7 +178,7 @@ int command_serve(int argc, char **argv)
 	if (settings.db_url[0] == '\0')
 		status = refuse("db.url is not set: give DATABASE_URL");
 	else if (!settings_need_secret(&settings, "auth.jwt_secret", why, sizeof why) ||
-		!settings_need_secret(&settings, "auth.queue_secret", why, sizeof why))
+		 !settings_need_secret(&settings, "auth.queue_secret", why, sizeof why))
 		status = refuse(why);
 	else
 		status = serve(&settings);
@@ -189,9 +190,10 @@ int command_serve(int argc, char **argv)
 
 int command_migrate(int argc, char **argv)
 {
-	static const char help[] = "usage: onsale migrate [--config FILE] [--db.url=URL]\n\n"
-				   "Brings the database's schema up to date, in one transaction; safe to run\n"
-				   "again, and from several places at once.\n";
+	static const char help[] =
+		"usage: onsale migrate [--config FILE] [--db.url=URL]\n\n"
+		"Brings the database's schema up to date, in one transaction; safe to run\n"
+		"again, and from several places at once.\n";
 	struct settings settings;
 	struct pg_session *session;
 	char why[WHY_SIZE];
@@ -251,9 +253,10 @@ static int make_users(const struct settings *settings, int64_t count, int64_t ba
 
 int command_users(int argc, char **argv)
 {
-	static const char help[] = "usage: onsale users --count N [--balance B] [--role buyer|admin]\n\n"
-				   "Creates N people, each with that balance, and prints a line for each: its id\n"
-				   "and an access token that is valid for 24 hours. They have no password.\n";
+	static const char help[] =
+		"usage: onsale users --count N [--balance B] [--role buyer|admin]\n\n"
+		"Creates N people, each with that balance, and prints a line for each: its id\n"
+		"and an access token that is valid for 24 hours. They have no password.\n";
 	const char *count_text = NULL, *balance_text = "0", *role = "buyer";
 	const struct option options[] = {
 		{"--count", &count_text}, {"--balance", &balance_text}, {"--role", &role}};
@@ -289,7 +292,8 @@ static bool read_password(char *password, size_t size)
 	return strlen(password) >= 8;
 }
 
-static int put_person(const struct settings *settings, struct setup_person person, const char *password)
+static int put_person(
+	const struct settings *settings, struct setup_person person, const char *password)
 {
 	struct pg_session *session = open_session(settings);
 	char hash[HASHER_HASH_SIZE], why[WHY_SIZE];
@@ -307,9 +311,10 @@ static int put_person(const struct settings *settings, struct setup_person perso
 
 int command_admin(int argc, char **argv)
 {
-	static const char help[] = "usage: onsale admin --email E < password\n\n"
-				   "Makes the person with this e-mail an operator; the password, of at least 8\n"
-				   "characters, is read from standard input.\n";
+	static const char help[] =
+		"usage: onsale admin --email E < password\n\n"
+		"Makes the person with this e-mail an operator; the password, of at least 8\n"
+		"characters, is read from standard input.\n";
 	const char *email = NULL;
 	const struct option options[] = {{"--email", &email}};
 	struct settings settings;
@@ -324,7 +329,8 @@ int command_admin(int argc, char **argv)
 		status = refuse("give a password of 8 to 256 characters on standard input");
 	else
 		status = put_person(&settings,
-			(struct setup_person){.email = email, .name = "Operator", .admin = true}, password);
+			(struct setup_person){.email = email, .name = "Operator", .admin = true},
+			password);
 	settings_free(&settings);
 	return status;
 }
@@ -333,9 +339,10 @@ int command_admin(int argc, char **argv)
 
 int command_demo(int argc, char **argv)
 {
-	static const char help[] = "usage: onsale demo\n\n"
-				   "Loads the demo, where it is not loaded yet: admin@onsale.test and\n"
-				   "buyer@onsale.test, both with the password onsale-demo, and two events.\n";
+	static const char help[] =
+		"usage: onsale demo\n\n"
+		"Loads the demo, where it is not loaded yet: admin@onsale.test and\n"
+		"buyer@onsale.test, both with the password onsale-demo, and two events.\n";
 	static const struct setup_person people[] = {
 		{.email = "admin@onsale.test", .name = "Demo operator", .admin = true},
 		{.email = "buyer@onsale.test", .name = "Demo buyer", .balance = 10000000},
@@ -360,8 +367,9 @@ int command_demo(int argc, char **argv)
 
 int command_config(int argc, char **argv)
 {
-	static const char help[] = "usage: onsale config [--config FILE] [--section.key=value …]\n\n"
-				   "Prints every setting: its value, where it came from, what it means.\n";
+	static const char help[] =
+		"usage: onsale config [--config FILE] [--section.key=value …]\n\n"
+		"Prints every setting: its value, where it came from, what it means.\n";
 	struct settings settings;
 	int status;
 

@@ -61,8 +61,8 @@ void flow_reply_stored(struct flow *flow, int status, const char *body, size_t l
 {
 	flow->app->counters.replays += replayed;
 	flow_reply(flow, status, status >= 400 ? PROBLEM_TYPE : JSON_TYPE,
-		replayed ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n" : NO_STORE, body,
-		len);
+		replayed ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n" : NO_STORE,
+		body, len);
 }
 
 static const char *problem_headers(enum problem problem, const char *headers)
@@ -73,7 +73,8 @@ static const char *problem_headers(enum problem problem, const char *headers)
 	return status == 503 || status == 429 ? RETRY_AFTER : NULL;
 }
 
-void flow_fail_extra(struct flow *flow, enum problem problem, const char *extra, const char *headers)
+void flow_fail_extra(
+	struct flow *flow, enum problem problem, const char *extra, const char *headers)
 {
 	struct buf body = BUF_INIT(PROBLEM_BODY_MAX);
 
@@ -170,7 +171,7 @@ static bool is_json(const char *content_type)
 	size_t len = sizeof json - 1;
 
 	return content_type != NULL && strncasecmp(content_type, json, len) == 0 &&
-		strchr("; \t", content_type[len]) != NULL;
+	       strchr("; \t", content_type[len]) != NULL;
 }
 
 struct json_object *flow_read_body(struct flow *flow, const struct request *request, bool optional)

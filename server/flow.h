@@ -25,9 +25,9 @@ struct request {
 	struct conn *conn;
 	const struct http_request *http;
 	struct http_parser *parser; /* for http_header */
-	const char *id;		    /* the request id */
-	int64_t path_ids[2];	    /* the {…} of the route's path */
-	int64_t user_id;	    /* of the access token; 0 where the route asks for none */
+	const char *id; /* the request id */
+	int64_t path_ids[2]; /* the {…} of the route's path */
+	int64_t user_id; /* of the access token; 0 where the route asks for none */
 	bool admin;
 };
 
@@ -51,7 +51,8 @@ void flow_reply_empty(struct flow *flow, int status, const char *headers);
 void flow_reply_stored(struct flow *flow, int status, const char *body, size_t len, bool replayed);
 void flow_fail(struct flow *flow, enum problem problem);
 /* extra: further members, each starting with a comma, or NULL; headers: further lines, or NULL. */
-void flow_fail_extra(struct flow *flow, enum problem problem, const char *extra, const char *headers);
+void flow_fail_extra(
+	struct flow *flow, enum problem problem, const char *extra, const char *headers);
 void flow_fail_validation(struct flow *flow, const struct json_errors *errors);
 /* The refusal that fits a store's result other than DB_OK. */
 void flow_fail_db(struct flow *flow, enum db_result result);

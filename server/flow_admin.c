@@ -85,31 +85,35 @@ static bool admin_failed(struct admin *admin, enum db_result result)
 /* --- a line's settings, in whatever part they came --- */
 
 struct line_fields {
-	enum json_read enabled, paused, capacity, admit_per_second, pass_ttl, abandon_after, message;
+	enum json_read enabled, paused, capacity, admit_per_second, pass_ttl, abandon_after,
+		message;
 };
 
-static struct line_fields read_line(
-	struct json_object *line, struct store_event *event, int64_t poll_max_ms, struct json_errors *errors)
+static struct line_fields read_line(struct json_object *line, struct store_event *event,
+	int64_t poll_max_ms, struct json_errors *errors)
 {
 	const char *message = NULL;
 	struct line_fields fields = {
-		.enabled = json_read_bool(line, "enabled", JSON_OPTIONAL, &event->queue_enabled, errors),
-		.paused = json_read_bool(line, "paused", JSON_OPTIONAL, &event->queue_paused, errors),
+		.enabled = json_read_bool(
+			line, "enabled", JSON_OPTIONAL, &event->queue_enabled, errors),
+		.paused = json_read_bool(
+			line, "paused", JSON_OPTIONAL, &event->queue_paused, errors),
 		.capacity = json_read_i64(
 			line, "capacity", JSON_OPTIONAL, 1, 1000000, &event->capacity, errors),
-		.admit_per_second = json_read_i64(line, "admit_per_second", JSON_OPTIONAL, 1, 100000,
-			&event->admit_per_second, errors),
+		.admit_per_second = json_read_i64(line, "admit_per_second", JSON_OPTIONAL, 1,
+			100000, &event->admit_per_second, errors),
 		.pass_ttl = json_read_i64(line, "pass_ttl_seconds", JSON_OPTIONAL, 1, 86400,
 			&event->pass_ttl_seconds, errors),
-		.abandon_after = json_read_i64(line, "abandon_after_seconds", JSON_OPTIONAL, 1, 86400,
-			&event->abandon_after_seconds, errors),
+		.abandon_after = json_read_i64(line, "abandon_after_seconds", JSON_OPTIONAL, 1,
+			86400, &event->abandon_after_seconds, errors),
 		.message = json_read_text(
 			line, "message", JSON_OPTIONAL, 0, MESSAGE_MAX, &message, errors),
 	};
 	if (message != NULL)
 		strcpy(event->message, message);
 	/* Three polls may go missing before anybody is dropped. */
-	if (fields.abandon_after == JSON_PRESENT && event->abandon_after_seconds * 1000 < 3 * poll_max_ms)
+	if (fields.abandon_after == JSON_PRESENT &&
+		event->abandon_after_seconds * 1000 < 3 * poll_max_ms)
 		json_error_add(errors, "abandon_after_seconds",
 			"must be at least three of the longest poll intervals (queue.poll_max_ms)");
 	return fields;
@@ -204,19 +208,22 @@ static void event_created(struct pg_op *op, enum db_result result)
 static void performance_created(struct pg_op *op, enum db_result result);
 
 /* One section; says in errors which element is wrong. Its seats, 0 where it is wrong. */
-static int64_t read_section(
-	struct json_object *element, size_t i, struct store_section *section, struct json_errors *errors)
+static int64_t read_section(struct json_object *element, size_t i, struct store_section *section,
+	struct json_errors *errors)
 {
 	static const char *const names[] = {"name", "rows", "seats_per_row", "price"};
 	char field[64];
 	struct json_errors wrong = {0};
 
 	if (element != NULL) {
-		json_read_text(element, names[0], JSON_REQUIRED, 1, SECTION_NAME_MAX, &section->name, &wrong);
-		json_read_i64(element, names[1], JSON_REQUIRED, 1, ROWS_MAX, &section->rows, &wrong);
+		json_read_text(element, names[0], JSON_REQUIRED, 1, SECTION_NAME_MAX,
+			&section->name, &wrong);
+		json_read_i64(
+			element, names[1], JSON_REQUIRED, 1, ROWS_MAX, &section->rows, &wrong);
 		json_read_i64(element, names[2], JSON_REQUIRED, 1, SEATS_A_ROW_MAX,
 			&section->seats_per_row, &wrong);
-		json_read_i64(element, names[3], JSON_REQUIRED, 0, PRICE_MAX, &section->price, &wrong);
+		json_read_i64(
+			element, names[3], JSON_REQUIRED, 0, PRICE_MAX, &section->price, &wrong);
 	}
 	if (element != NULL && wrong.count == 0)
 		return section->rows * section->seats_per_row;
@@ -255,8 +262,7 @@ void admin_performance_start(const struct request *request)
 	if (admin == NULL)
 		return;
 	struct store_performance_create *create = &admin->store.performance;
-	json_read_time(
-		admin->body, "starts_at", JSON_REQUIRED, &create->starts_unix_ms, &errors);
+	json_read_time(admin->body, "starts_at", JSON_REQUIRED, &create->starts_unix_ms, &errors);
 	read_sections(admin, &errors);
 	if (errors.count > 0) {
 		flow_fail_validation(&admin->flow, &errors);
@@ -298,8 +304,8 @@ void admin_queue_start(const struct request *request)
 	if (admin == NULL)
 		return;
 	struct store_queue_update *update = &admin->store.queue;
-	struct line_fields fields = read_line(admin->body, &update->event,
-		admin->flow.app->settings.queue_poll_max_ms, &errors);
+	struct line_fields fields = read_line(
+		admin->body, &update->event, admin->flow.app->settings.queue_poll_max_ms, &errors);
 	if (errors.count > 0) {
 		flow_fail_validation(&admin->flow, &errors);
 		return;

@@ -38,8 +38,8 @@ static void mark_freed(struct cancel *cancel)
 {
 	struct app *app = cancel->flow.app;
 	const struct store_cancel *store = &cancel->store;
-	const struct catalog_performance *performance =
-		catalog_performance(app->catalog, store->performance_id);
+	const struct catalog_performance *performance = catalog_performance(
+		app->catalog, store->performance_id);
 
 	seat_map_drop(app->seat_maps, store->performance_id);
 	if (performance == NULL)
@@ -65,7 +65,8 @@ static void cancelled(struct pg_op *op, enum db_result result)
 	case STORE_REPLY:
 		if (cancel->store.freed)
 			mark_freed(cancel);
-		flow_reply_stored(&cancel->flow, reply->status, reply->body, reply->body_len, false);
+		flow_reply_stored(
+			&cancel->flow, reply->status, reply->body, reply->body_len, false);
 		break;
 	case STORE_REFUSED: flow_fail(&cancel->flow, PROBLEM_ALREADY_PAID); break;
 	case STORE_KEY_REUSED:

@@ -33,7 +33,8 @@ static void append_event(struct buf *body, const struct catalog_event *event)
 		append_time(body, row->sale_opens_unix_ms);
 	else
 		buf_append_text(body, "null");
-	buf_printf(body, ",\"queue\":{\"enabled\":%s,\"paused\":%s,\"waiting\":%lld,\"active\":%lld}}",
+	buf_printf(body,
+		",\"queue\":{\"enabled\":%s,\"paused\":%s,\"waiting\":%lld,\"active\":%lld}}",
 		row->queue_enabled ? "true" : "false", row->queue_paused ? "true" : "false",
 		(long long)event->waiting, (long long)event->live);
 }
@@ -42,18 +43,21 @@ static void append_line(struct buf *body, const struct catalog_event *event)
 {
 	const struct store_event *row = &event->row;
 
-	buf_printf(body, "{\"event_id\":%lld,\"enabled\":%s,\"paused\":%s,\"message\":", (long long)row->id,
+	buf_printf(body,
+		"{\"event_id\":%lld,\"enabled\":%s,\"paused\":%s,\"message\":", (long long)row->id,
 		row->queue_enabled ? "true" : "false", row->queue_paused ? "true" : "false");
 	if (row->message[0] != '\0')
 		json_write_text(body, row->message);
 	else
 		buf_append_text(body, "null");
-	buf_printf(body, ",\"waiting\":%lld,\"active\":%lld,\"capacity\":%lld,\"admit_per_second\":%lld}",
+	buf_printf(body,
+		",\"waiting\":%lld,\"active\":%lld,\"capacity\":%lld,\"admit_per_second\":%lld}",
 		(long long)event->waiting, (long long)event->live, (long long)row->capacity,
 		(long long)row->admit_per_second);
 }
 
-static void append_performances(struct buf *body, const struct catalog_event *event, bool only_available)
+static void append_performances(
+	struct buf *body, const struct catalog_event *event, bool only_available)
 {
 	const char *comma = "";
 
@@ -100,7 +104,8 @@ static bool read_page(
 		long long value = strtoll(text, &end, 10);
 		if (text[0] < '0' || text[0] > '9' || *end != '\0' || value < minimums[i] ||
 			value > maximums[i])
-			json_error_add(errors, names[i], i == 0 ? "must be an id" : "must be 1 to 200");
+			json_error_add(
+				errors, names[i], i == 0 ? "must be an id" : "must be 1 to 200");
 		else
 			*values[i] = value;
 	}
@@ -125,7 +130,8 @@ void events_start(const struct request *request)
 		return;
 	}
 	struct buf body = BUF_INIT(LIST_BODY_MAX);
-	size_t i = catalog_events_after(catalog, after), count = catalog_event_count(catalog), first = i;
+	size_t i = catalog_events_after(catalog, after), count = catalog_event_count(catalog),
+	       first = i;
 	buf_append_text(&body, "{\"items\":[");
 	for (; i < count && i - first < (size_t)limit; i++) {
 		if (i > first)
@@ -165,9 +171,9 @@ static void one_event_start(const struct request *request,
 	one->event_id = request->path_ids[0];
 	one->wait.owner = one;
 	one->reply = reply;
-	one->only_available =
-		http_query_param(request->http->query, "available", text, sizeof text) &&
-		text[0] == 't';
+	one->only_available = http_query_param(
+				      request->http->query, "available", text, sizeof text) &&
+			      text[0] == 't';
 	struct catalog_event *event = catalog_event(request->app->catalog, one->event_id);
 	if (event != NULL) {
 		reply(one, event);

@@ -60,7 +60,8 @@ static void charged(struct pg_op *op, enum db_result result)
 	if (result != DB_OK)
 		keyed_fail_db(&charge->keyed, result);
 	else if (charge->store.outcome == STORE_REPLY)
-		keyed_reply(&charge->keyed, reply->status, reply->body, reply->body_len, reply->replayed);
+		keyed_reply(&charge->keyed, reply->status, reply->body, reply->body_len,
+			reply->replayed);
 	else /* refused: the balance would pass what an account may hold */
 		keyed_fail_store(&charge->keyed, charge->store.outcome, PROBLEM_UNAUTHORIZED,
 			PROBLEM_VALIDATION_FAILED);

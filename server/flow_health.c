@@ -34,15 +34,17 @@ void readyz_start(const struct request *request)
 		return;
 	if (app->draining || !pg_up(app->pg) || !catalog_loaded(app->catalog)) {
 		flow_fail_extra(flow, PROBLEM_UNAVAILABLE,
-			app->draining ? ",\"down\":[\"draining\"]" : ",\"down\":[\"postgresql\"]", NULL);
+			app->draining ? ",\"down\":[\"draining\"]" : ",\"down\":[\"postgresql\"]",
+			NULL);
 		return;
 	}
-	const char *body = degraded ? "{\"status\":\"ok\",\"degraded\":[\"redis\"]}" :
-				      "{\"status\":\"ok\",\"degraded\":[]}";
+	const char *body = degraded ? "{\"status\":\"ok\",\"degraded\":[\"redis\"]}"
+				    : "{\"status\":\"ok\",\"degraded\":[]}";
 	flow_reply_json(flow, 200, body, strlen(body));
 }
 
-static void metric(struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
+static void metric(
+	struct buf *out, const char *name, const char *type, const char *help, uint64_t value)
 {
 	buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", name, help, name, type, name,
 		(unsigned long long)value);
@@ -58,24 +60,26 @@ void metrics_start(const struct request *request)
 	if (flow == NULL)
 		return;
 	metric(&out, "onsale_requests_total", "counter", "Requests routed.", counters->requests);
-	metric(&out, "onsale_requests_shed_total", "counter", "Requests refused at the in-flight limit.",
-		counters->shed);
+	metric(&out, "onsale_requests_shed_total", "counter",
+		"Requests refused at the in-flight limit.", counters->shed);
 	metric(&out, "onsale_in_flight", "gauge", "Requests in work.", counters->in_flight);
-	metric(&out, "onsale_in_flight_peak", "gauge", "The most requests that were ever in work at once.",
-		counters->in_flight_peak);
-	metric(&out, "onsale_clients_gone_total", "counter", "Clients that left before their reply.",
-		counters->clients_gone);
-	metric(&out, "onsale_replays_total", "counter", "Replies given again under their Idempotency-Key.",
-		counters->replays);
+	metric(&out, "onsale_in_flight_peak", "gauge",
+		"The most requests that were ever in work at once.", counters->in_flight_peak);
+	metric(&out, "onsale_clients_gone_total", "counter",
+		"Clients that left before their reply.", counters->clients_gone);
+	metric(&out, "onsale_replays_total", "counter",
+		"Replies given again under their Idempotency-Key.", counters->replays);
 	metric(&out, "onsale_holds_total", "counter", "Holds made.", counters->holds);
 	metric(&out, "onsale_payments_total", "counter", "Payments made.", counters->payments);
-	metric(&out, "onsale_connections", "gauge", "Client connections open.", net_connections(app->net));
-	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.", redis_pending(app->redis));
+	metric(&out, "onsale_connections", "gauge", "Client connections open.",
+		net_connections(app->net));
+	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.",
+		redis_pending(app->redis));
 	metric(&out, "onsale_redis_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.",
 		redis_breaker(app->redis));
-	metric(&out, "onsale_postgresql_pending", "gauge", "PostgreSQL operations waiting or in flight.",
-		pg_pending(app->pg));
-	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8", "Cache-Control: no-store\r\n",
-		out.data, out.len);
+	metric(&out, "onsale_postgresql_pending", "gauge",
+		"PostgreSQL operations waiting or in flight.", pg_pending(app->pg));
+	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8",
+		"Cache-Control: no-store\r\n", out.data, out.len);
 	buf_free(&out);
 }

@@ -25,7 +25,7 @@ struct hold {
 	struct queue_pass pass;
 	bool has_pass_text;
 	bool pass_ours; /* the text was made by us, whatever it is for */
-	bool locked;	/* the seats are locked in Redis for us, or may be */
+	bool locked; /* the seats are locked in Redis for us, or may be */
 };
 
 static void performance_known(struct catalog_wait *wait);
@@ -34,7 +34,8 @@ static void hold_first(struct keyed_flow *keyed);
 static void acquire(struct hold *hold);
 static void hold_locked(struct seat_lock *lock, enum seat_lock_result result);
 static void looked_up(struct pg_op *op, enum db_result result);
-static void store(struct hold *hold, bool replay_only, void (*done)(struct pg_op *, enum db_result));
+static void store(
+	struct hold *hold, bool replay_only, void (*done)(struct pg_op *, enum db_result));
 static void hold_stored(struct pg_op *op, enum db_result result);
 
 static void hold_cleanup(struct flow *flow)
@@ -49,7 +50,8 @@ static bool read_fields(struct hold *hold, struct json_object *body)
 	struct json_errors errors = {0};
 	struct store_hold *store = &hold->store;
 
-	json_read_i64(body, "performance_id", JSON_REQUIRED, 1, INT64_MAX, &store->performance_id, &errors);
+	json_read_i64(body, "performance_id", JSON_REQUIRED, 1, INT64_MAX, &store->performance_id,
+		&errors);
 	json_read_ids(body, "seat_ids", JSON_REQUIRED,
 		(size_t)hold->keyed.flow.app->settings.seat_per_hold_max, store->seat_ids,
 		&store->seat_count, &errors);
@@ -76,7 +78,8 @@ void hold_start(const struct request *request)
 		return;
 	const char *pass = http_header(request->parser, "x-queue-pass");
 	hold->has_pass_text = pass != NULL;
-	hold->pass_ours = pass != NULL && queue_pass_verify(flow->app->token_key, pass, &hold->pass);
+	hold->pass_ours = pass != NULL &&
+			  queue_pass_verify(flow->app->token_key, pass, &hold->pass);
 	hold->store.user_id = request->user_id;
 	hold->performance = catalog_performance(flow->app->catalog, hold->store.performance_id);
 	if (hold->performance != NULL) {
@@ -97,8 +100,8 @@ static void performance_known(struct catalog_wait *wait)
 	if (hold->performance != NULL)
 		admit(hold);
 	else
-		flow_fail(&hold->keyed.flow, catalog_loaded(catalog) ? PROBLEM_PERFORMANCE_NOT_FOUND :
-								       PROBLEM_UNAVAILABLE);
+		flow_fail(&hold->keyed.flow, catalog_loaded(catalog) ? PROBLEM_PERFORMANCE_NOT_FOUND
+								     : PROBLEM_UNAVAILABLE);
 }
 
 /* --- may this person? --- */
@@ -112,7 +115,7 @@ static bool pass_good(struct hold *hold)
 	if (!hold->has_pass_text)
 		hold->pass_problem = PROBLEM_QUEUE_PASS_REQUIRED;
 	else if (!hold->pass_ours || hold->pass.event_id != event->id ||
-		hold->pass.user_id != hold->store.user_id)
+		 hold->pass.user_id != hold->store.user_id)
 		hold->pass_problem = PROBLEM_QUEUE_PASS_INVALID;
 	else if (hold->pass.expires_unix_ms <= clock_unix_ms())
 		hold->pass_problem = PROBLEM_QUEUE_PASS_EXPIRED;
@@ -187,7 +190,8 @@ static void reply_taken(struct hold *hold, const char *request_id, bool replayed
 	}
 	buf_append_char(&extra, ']');
 	problem_write(&body, PROBLEM_SEAT_UNAVAILABLE, NULL, request_id, extra.data);
-	keyed_reply(&hold->keyed, problem_status(PROBLEM_SEAT_UNAVAILABLE), body.data, body.len, replayed);
+	keyed_reply(&hold->keyed, problem_status(PROBLEM_SEAT_UNAVAILABLE), body.data, body.len,
+		replayed);
 	buf_free(&extra);
 	buf_free(&body);
 }
@@ -243,8 +247,9 @@ static void store(struct hold *hold, bool replay_only, void (*done)(struct pg_op
 	hold->store.op.owner = hold;
 	hold->store.idem = hold->keyed.idem;
 	hold->store.hold_ttl_ms = app->settings.seat_hold_ttl_ms;
-	hold->store.pass_nonce =
-		hold->performance->event->row.queue_enabled ? (int64_t)hold->pass.nonce : 0;
+	hold->store.pass_nonce = hold->performance->event->row.queue_enabled
+					 ? (int64_t)hold->pass.nonce
+					 : 0;
 	hold->store.currency = app->settings.pay_currency;
 	hold->store.replay_only = replay_only;
 	store_hold(app->pg, &hold->store);
@@ -266,7 +271,8 @@ static void mark_held(struct hold *hold)
 		seat_lock_hold(app->locks, event_id, store->seat_ids, store->seat_count,
 			&hold->keyed.idem.key, store->hold_left_ms);
 	if (hold->performance->event->row.queue_enabled)
-		queue_holding(app->queue, event_id, store->user_id, clock_unix_ms() + store->hold_left_ms);
+		queue_holding(app->queue, event_id, store->user_id,
+			clock_unix_ms() + store->hold_left_ms);
 	seat_map_drop(app->seat_maps, store->performance_id);
 }
 
@@ -282,7 +288,8 @@ static void mark_refused(struct hold *hold)
 		if (store->taken_sold[i])
 			sold[count++] = store->taken_ids[i];
 	if (count > 0 && hold->keyed.flow.app->locks != NULL)
-		seat_lock_sold(hold->keyed.flow.app->locks, hold->performance->event->row.id, sold, count, NULL);
+		seat_lock_sold(hold->keyed.flow.app->locks, hold->performance->event->row.id, sold,
+			count, NULL);
 }
 
 static void hold_stored(struct pg_op *op, enum db_result result)
@@ -305,7 +312,8 @@ static void hold_stored(struct pg_op *op, enum db_result result)
 	}
 	if (hold->store.outcome != STORE_REPLY) {
 		release(hold);
-		keyed_fail_store(&hold->keyed, hold->store.outcome, PROBLEM_SEAT_NOT_FOUND, PROBLEM_INTERNAL);
+		keyed_fail_store(&hold->keyed, hold->store.outcome, PROBLEM_SEAT_NOT_FOUND,
+			PROBLEM_INTERNAL);
 		return;
 	}
 	if (hold->store.hold_left_ms > 0)

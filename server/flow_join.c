@@ -32,8 +32,10 @@ void join_start(const struct request *request)
 	if (self == NULL)
 		return;
 	self->event_id = request->path_ids[0];
-	self->queue = (struct queue_op){
-		.done = joined, .owner = self, .event_id = self->event_id, .user_id = request->user_id};
+	self->queue = (struct queue_op){.done = joined,
+		.owner = self,
+		.event_id = self->event_id,
+		.user_id = request->user_id};
 	self->event = catalog_event(self->flow.app->catalog, self->event_id);
 	if (self->event != NULL) {
 		join(self);
@@ -52,8 +54,9 @@ static void event_known(struct catalog_wait *wait)
 	if (self->event != NULL)
 		join(self);
 	else
-		flow_fail(&self->flow, catalog_loaded(self->flow.app->catalog) ? PROBLEM_EVENT_NOT_FOUND :
-										  PROBLEM_UNAVAILABLE);
+		flow_fail(&self->flow, catalog_loaded(self->flow.app->catalog)
+					       ? PROBLEM_EVENT_NOT_FOUND
+					       : PROBLEM_UNAVAILABLE);
 }
 
 static void join(struct join *self)
@@ -76,7 +79,7 @@ static void joined(struct queue_op *op, enum db_result result)
 	} else if (op->state == QUEUE_NO_EPOCH && self->epochs++ < EPOCHS_MAX) {
 		self->adopt.done = epoch_begun;
 		self->adopt.owner = self;
-		adopt_epoch(self->flow.app, self->event, &self->adopt);
+		adopt_epoch(self->flow.app, self->event, 0, &self->adopt);
 	} else if (op->state == QUEUE_WAITING || op->state == QUEUE_ADMITTED) {
 		place_reply(&self->flow, op->created ? 201 : 200, self->event, op);
 	} else {

@@ -98,8 +98,8 @@ static void password_checked(struct hasher_job *job, bool match)
 	struct access_token claims = {login->store.user_id, login->store.admin, now_s + ttl_s};
 	access_token_sign(app->access_token_key, &claims, now_s, token);
 	struct buf body = BUF_INIT(ACCESS_TOKEN_TEXT_SIZE + 128);
-	buf_printf(&body, "{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%lld}", token,
-		(long long)ttl_s);
+	buf_printf(&body, "{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%lld}",
+		token, (long long)ttl_s);
 	flow_reply_json(&login->flow, 201, body.data, body.len);
 	buf_free(&body);
 }

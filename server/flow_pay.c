@@ -34,7 +34,8 @@ void pay_start(const struct request *request)
 	if (!flow_read_idem(flow, request, &pay->keyed.idem) ||
 		(body = flow_read_body(flow, request, true)) == NULL)
 		return;
-	json_read_i64(body, "use_points", JSON_OPTIONAL, 0, INT64_MAX, &pay->store.use_points, &errors);
+	json_read_i64(
+		body, "use_points", JSON_OPTIONAL, 0, INT64_MAX, &pay->store.use_points, &errors);
 	json_object_free(body);
 	if (errors.count > 0) {
 		flow_fail_validation(flow, &errors);
@@ -65,8 +66,8 @@ static void mark_paid(struct pay *pay)
 	struct app *app = pay->keyed.flow.app;
 	const struct store_pay *store = &pay->store;
 	bool fresh = !store->reply.replayed;
-	const struct catalog_performance *performance =
-		catalog_performance(app->catalog, store->performance_id);
+	const struct catalog_performance *performance = catalog_performance(
+		app->catalog, store->performance_id);
 
 	app->counters.payments += fresh;
 	seat_map_drop(app->seat_maps, store->performance_id);
@@ -74,7 +75,8 @@ static void mark_paid(struct pay *pay)
 		return;
 	const struct store_event *event = &performance->event->row;
 	if (app->locks != NULL && fresh)
-		seat_lock_sold(app->locks, event->id, store->seat_ids, store->seat_count, &store->hold_key);
+		seat_lock_sold(app->locks, event->id, store->seat_ids, store->seat_count,
+			&store->hold_key);
 	if (store->pass_nonce != 0)
 		queue_end_pass(app->queue, event->id, store->user_id, (uint64_t)store->pass_nonce);
 }

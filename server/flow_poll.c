@@ -25,15 +25,16 @@ struct poll {
 static void polled(struct queue_op *op, enum db_result result);
 static void epoch_begun(struct adopt_wait *wait, bool adopted);
 
-static void read_pass(struct poll *poll, const struct request *request, const struct queue_token *token)
+static void read_pass(
+	struct poll *poll, const struct request *request, const struct queue_token *token)
 {
 	const char *text = http_header(request->parser, "x-queue-pass");
 	struct queue_pass *pass = &poll->pass;
 
 	poll->has_pass = text != NULL && strlen(text) < sizeof poll->pass_text &&
-		queue_pass_verify(request->app->token_key, text, pass) &&
-		pass->event_id == token->event_id && pass->user_id == token->user_id &&
-		pass->expires_unix_ms > clock_unix_ms();
+			 queue_pass_verify(request->app->token_key, text, pass) &&
+			 pass->event_id == token->event_id && pass->user_id == token->user_id &&
+			 pass->expires_unix_ms > clock_unix_ms();
 	if (poll->has_pass)
 		strcpy(poll->pass_text, text);
 }
@@ -73,6 +74,19 @@ static void reply_stale(struct poll *poll)
 		poll->has_pass ? &poll->pass : NULL, poll->pass_text);
 }
 
+/* Once: a line that a new epoch does not bring back is as good as away. */
+static void begin_epoch(struct poll *poll)
+{
+	if (poll->epoch_begun) {
+		reply_stale(poll);
+		return;
+	}
+	poll->epoch_begun = true;
+	poll->adopt.done = epoch_begun;
+	poll->adopt.owner = poll;
+	adopt_epoch(poll->flow.app, poll->event, poll->queue.number, &poll->adopt);
+}
+
 static void polled(struct queue_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
@@ -83,13 +97,8 @@ static void polled(struct queue_op *op, enum db_result result)
 		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
 	} else if (op->state != QUEUE_NO_EPOCH) {
 		place_reply(&poll->flow, 200, poll->event, op);
-	} else if (!poll->epoch_begun) {
-		poll->epoch_begun = true;
-		poll->adopt.done = epoch_begun;
-		poll->adopt.owner = poll;
-		adopt_epoch(poll->flow.app, poll->event, &poll->adopt);
 	} else {
-		reply_stale(poll);
+		begin_epoch(poll);
 	}
 }
 

@@ -12,7 +12,7 @@ enum { TAGS_MAX = 512 };
 struct seats {
 	struct flow flow;
 	int64_t performance_id;
-	bool letters;		     /* seats/status */
+	bool letters; /* seats/status */
 	char if_none_match[TAGS_MAX]; /* "" where there is none, or it is longer */
 	struct catalog_wait catalog;
 	struct seat_map_wait map;
@@ -61,8 +61,8 @@ static void performance_known(struct catalog_wait *wait)
 	if (catalog_performance(app->catalog, seats->performance_id) != NULL)
 		get_map(seats);
 	else
-		flow_fail(&seats->flow, catalog_loaded(app->catalog) ? PROBLEM_PERFORMANCE_NOT_FOUND :
-								       PROBLEM_UNAVAILABLE);
+		flow_fail(&seats->flow, catalog_loaded(app->catalog) ? PROBLEM_PERFORMANCE_NOT_FOUND
+								     : PROBLEM_UNAVAILABLE);
 }
 
 static void get_map(struct seats *seats)
@@ -96,7 +96,9 @@ static void map_had(struct seat_map_wait *wait, const struct seat_map *map)
 	if (tag_matches(seats->if_none_match, tag))
 		flow_reply_empty(&seats->flow, 304, headers);
 	else if (seats->letters)
-		flow_reply(&seats->flow, 200, "application/json", headers, map->status, map->status_len);
+		flow_reply(&seats->flow, 200, "application/json", headers, map->status,
+			map->status_len);
 	else
-		flow_reply(&seats->flow, 200, "application/json", headers, map->seats, map->seats_len);
+		flow_reply(
+			&seats->flow, 200, "application/json", headers, map->seats, map->seats_len);
 }

@@ -11,7 +11,8 @@ struct keyed_flow {
 	struct flow flow;
 	struct idem idem;
 	struct key_claim claim;
-	void (*first)(struct keyed_flow *keyed); /* the work, once this request is the first under its key */
+	void (*first)(struct keyed_flow
+			*keyed); /* the work, once this request is the first under its key */
 };
 
 /* After flow_read_idem into keyed->idem and once all else of the request was read: claims the key, and

@@ -35,8 +35,8 @@ bool key_claim(struct in_flight_keys *keys, struct key_claim *claim)
 	HASH_FIND(hh, keys->entries, &claim->key, sizeof claim->key, entry);
 	if (entry != NULL) {
 		claim->entry = entry;
-		claim->give_up_ms =
-			clock_mono_ms() + (uint64_t)keys->app->settings.idempotency_wait_ms;
+		claim->give_up_ms = clock_mono_ms() +
+				    (uint64_t)keys->app->settings.idempotency_wait_ms;
 		TAILQ_INSERT_TAIL(&entry->waiting, claim, link);
 		TAILQ_INSERT_TAIL(&keys->waiting, claim, age_link);
 		return false;

@@ -13,9 +13,9 @@
 struct app;
 
 enum key_turn {
-	KEY_FIRST,    /* go on: no other request under this key is at work */
-	KEY_REPLAY,   /* the first is done: reply with the reply given */
-	KEY_REUSED,   /* the first is done and its body was another one: 422 */
+	KEY_FIRST, /* go on: no other request under this key is at work */
+	KEY_REPLAY, /* the first is done: reply with the reply given */
+	KEY_REUSED, /* the first is done and its body was another one: 422 */
 	KEY_IN_FLIGHT /* the first did not come to an end in time: 409 */
 };
 
@@ -47,6 +47,7 @@ bool key_claim(struct in_flight_keys *keys, struct key_claim *claim);
 
 /* The first is done. reply: what is kept under the key, to be given to those who wait; NULL: nothing is
  * kept, the next one goes on in its place. Does nothing where the claim is not the first (any more). */
-void key_settle(struct in_flight_keys *keys, struct key_claim *claim, const struct key_reply *reply);
+void key_settle(
+	struct in_flight_keys *keys, struct key_claim *claim, const struct key_reply *reply);
 
 #endif

@@ -31,31 +31,40 @@
 
 enum {
 	READ_SIZE = 64 * 1024,
-	PIPELINED_MAX = HTTP_HEAD_MAX + HTTP_BODY_MAX, /* bytes that wait behind a request in work */
+	PIPELINED_MAX = HTTP_HEAD_MAX +
+			HTTP_BODY_MAX, /* bytes that wait behind a request in work */
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
 	LINGER_MS = 1000
 };
 
-enum conn_state { CONN_IDLE, CONN_HEAD, CONN_BODY, CONN_WORK, CONN_WRITE, CONN_LINGER, CONN_STATES };
+enum conn_state {
+	CONN_IDLE,
+	CONN_HEAD,
+	CONN_BODY,
+	CONN_WORK,
+	CONN_WRITE,
+	CONN_LINGER,
+	CONN_STATES
+};
 
 struct conn {
 	struct net *net;
 	int fd;
 	enum conn_state state;
-	uint64_t begun_ms;    /* the request's first byte */
+	uint64_t begun_ms; /* the request's first byte */
 	uint64_t deadline_ms; /* of the state; none in CONN_WORK */
-	bool reading;	      /* the read event is armed */
-	bool writing;	      /* the write event is armed */
-	bool eof;	      /* the client sends no more */
-	bool close_after;     /* close once the output is written */
-	bool ready;	      /* stands in the ready list: has a reply to write */
-	bool dead;	      /* stands in the dead list: freed at the end of the turn */
+	bool reading; /* the read event is armed */
+	bool writing; /* the write event is armed */
+	bool eof; /* the client sends no more */
+	bool close_after; /* close once the output is written */
+	bool ready; /* stands in the ready list: has a reply to write */
+	bool dead; /* stands in the dead list: freed at the end of the turn */
 	struct http_parser *parser;
-	struct flow *flow;	/* the request in work */
-	struct buf in;		/* pipelined bytes not parsed yet */
-	struct buf out;		/* reply bytes not written yet */
+	struct flow *flow; /* the request in work */
+	struct buf in; /* pipelined bytes not parsed yet */
+	struct buf out; /* reply bytes not written yet */
 	TAILQ_ENTRY(conn) link; /* in its state's list */
 	STAILQ_ENTRY(conn) ready_link;
 	STAILQ_ENTRY(conn) dead_link;
@@ -167,8 +176,10 @@ static struct conn *conn_new(struct net *net, int fd)
 	conn->out = BUF_INIT(OUT_MAX);
 	conn->deadline_ms = clock_mono_ms() + (uint64_t)net->app->settings.http_idle_timeout_ms;
 	TAILQ_INSERT_TAIL(&net->lists[CONN_IDLE], conn, link);
-	event_assign(&conn->read_event, net->app->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-	event_assign(&conn->write_event, net->app->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+	event_assign(
+		&conn->read_event, net->app->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
+	event_assign(
+		&conn->write_event, net->app->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
 	set_reading(conn, true);
 	net->connections++;
 	return conn;
@@ -247,7 +258,8 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		}
 		int client = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+				errno == ENOMEM) {
 				log_warn("accept: %s; none is accepted until a connection closes",
 					strerror(errno));
 				set_accepting(net, net->connections == 0);
@@ -494,7 +506,8 @@ static int listener_open(const struct settings *settings, char *why, size_t why_
 		v6->sin6_port = htons((uint16_t)settings->http_port);
 		len = sizeof *v6;
 	} else {
-		snprintf(why, why_size, "http.address: '%s' is not an IP address", settings->http_address);
+		snprintf(why, why_size, "http.address: '%s' is not an IP address",
+			settings->http_address);
 		return -1;
 	}
 	int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -513,12 +526,17 @@ static int listener_open(const struct settings *settings, char *why, size_t why_
 
 static unsigned listener_port(int fd)
 {
-	struct sockaddr_storage address = {0};
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = {.v6 = {0}};
 	socklen_t len = sizeof address;
 
-	if (getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+	if (getsockname(fd, &address.any, &len) != 0)
 		return 0;
-	return ntohs(((struct sockaddr_in *)(void *)&address)->sin_port); /* same place in v4 and v6 */
+	return ntohs(
+		address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 struct net *net_new(struct app *app, char *why, size_t why_size)
@@ -572,7 +590,7 @@ void net_free(struct net *net)
 
 	listener_close(net);
 	for (int i = 0; i < CONN_STATES; i++)
-		TAILQ_FOREACH(conn, &net->lists[i], link)
+		TAILQ_FOREACH (conn, &net->lists[i], link)
 			conn_close(conn);
 	while ((conn = STAILQ_FIRST(&net->dead)) != NULL) {
 		STAILQ_REMOVE_HEAD(&net->dead, dead_link);

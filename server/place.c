@@ -90,8 +90,8 @@ static int64_t poll_after_ms(
 	return queue_poll_after_ms(&pace, ahead, waiting, randombytes_random());
 }
 
-static void append_waiting(
-	struct buf *body, const struct app *app, const struct catalog_event *event, const struct queue_op *op)
+static void append_waiting(struct buf *body, const struct app *app,
+	const struct catalog_event *event, const struct queue_op *op)
 {
 	buf_append_text(body, ",\"status\":\"");
 	buf_append_text(body, waiting_status(event));
@@ -103,12 +103,12 @@ static void append_waiting(
 	}
 	append_member(body, ",\"waiting\":", op->waiting);
 	append_eta(body, event, op->ahead);
-	append_member(body, ",\"poll_after_ms\":",
-		poll_after_ms(app, event, op->ahead, op->waiting));
+	append_member(
+		body, ",\"poll_after_ms\":", poll_after_ms(app, event, op->ahead, op->waiting));
 }
 
-static void append_admitted(struct buf *body, const struct app *app, const struct catalog_event *event,
-	const struct queue_op *op)
+static void append_admitted(struct buf *body, const struct app *app,
+	const struct catalog_event *event, const struct queue_op *op)
 {
 	struct queue_pass pass = {event->row.id, op->user_id, op->nonce, op->pass_expires_ms};
 	char text[TOKEN_TEXT_SIZE];
@@ -121,7 +121,8 @@ static void append_admitted(struct buf *body, const struct app *app, const struc
 	append_pass(body, text, op->pass_expires_ms);
 }
 
-void place_reply(struct flow *flow, int status, const struct catalog_event *event, const struct queue_op *op)
+void place_reply(
+	struct flow *flow, int status, const struct catalog_event *event, const struct queue_op *op)
 {
 	struct buf body = BUF_INIT(PLACE_BODY_MAX);
 

@@ -7,7 +7,8 @@
 struct catalog_event;
 
 /* Ends the flow with the place that `op` found (QUEUE_WAITING or QUEUE_ADMITTED). */
-void place_reply(struct flow *flow, int status, const struct catalog_event *event, const struct queue_op *op);
+void place_reply(struct flow *flow, int status, const struct catalog_event *event,
+	const struct queue_op *op);
 
 /* Ends the flow where Redis could not say: the place stands, its position is not known. pass: a valid pass
  * that came along, whose text is `pass_text`, or NULL. */

@@ -79,7 +79,8 @@ static bool path_matches(const char *pattern, const char *path, int64_t ids[2])
 
 void request_id_make(const char *sent, char *id)
 {
-	static const char sane[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	static const char sane[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	static const char hex[] = "0123456789abcdef";
 	unsigned char random[12];
 
@@ -103,9 +104,9 @@ static void refuse_method(struct request *request, unsigned allowed)
 {
 	char headers[96];
 
-	snprintf(headers, sizeof headers, "Allow: %s%s%s%s\r\n", allowed & HTTP_GET ? "GET, HEAD, " : "",
-		allowed & HTTP_POST ? "POST, " : "", allowed & HTTP_PUT ? "PUT, " : "",
-		allowed & HTTP_DELETE ? "DELETE, " : "");
+	snprintf(headers, sizeof headers, "Allow: %s%s%s%s\r\n",
+		allowed & HTTP_GET ? "GET, HEAD, " : "", allowed & HTTP_POST ? "POST, " : "",
+		allowed & HTTP_PUT ? "PUT, " : "", allowed & HTTP_DELETE ? "DELETE, " : "");
 	char *last = strrchr(headers, ',');
 	CHECK(last != NULL);
 	memcpy(last, "\r\n", 3);
@@ -122,8 +123,8 @@ static bool pass_guard(struct request *request, enum guard guard)
 	if (guard == GUARD_NONE)
 		return true;
 	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0 ||
-		!access_token_verify(app->access_token_key, authorization + 7, clock_unix_ms() / 1000,
-			&token)) {
+		!access_token_verify(
+			app->access_token_key, authorization + 7, clock_unix_ms() / 1000, &token)) {
 		request_fail(request->conn, request->id, false, PROBLEM_UNAUTHORIZED,
 			"WWW-Authenticate: Bearer\r\n");
 		return false;

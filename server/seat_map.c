@@ -16,8 +16,8 @@ struct entry {
 	int64_t performance_id;
 	struct seat_map map;
 	struct buf seats, status; /* what map points into */
-	uint64_t read_ms;	  /* when the read began; 0: never read */
-	bool dropped;		  /* a seat has changed since */
+	uint64_t read_ms; /* when the read began; 0: never read */
+	bool dropped; /* a seat has changed since */
 	uint64_t refill_begun_ms;
 	bool refilling;
 	struct store_seats store;

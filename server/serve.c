@@ -94,8 +94,8 @@ static bool open_redis(struct app *app, char *why, size_t why_size)
 	redis_on_change(app->redis, redis_changed, app);
 	app->queue = queue_new(app->redis);
 	if (strcmp(s->lock_mode, "redis") == 0 && strcmp(s->redis_url, "none") != 0) {
-		struct seat_lock_settings locks = {
-			.locking_ms = (unsigned)s->lock_locking_ms, .wait_ms = (unsigned)s->lock_wait_ms};
+		struct seat_lock_settings locks = {.locking_ms = (unsigned)s->lock_locking_ms,
+			.wait_ms = (unsigned)s->lock_wait_ms};
 		app->locks = seat_locks_new(app->base, app->redis, &locks);
 	}
 	return true;
@@ -108,8 +108,8 @@ static void make_keys(struct app *app)
 	const struct settings *s = &app->settings;
 
 	app->token_key = token_key_new(s->auth_queue_secret, strlen(s->auth_queue_secret));
-	app->access_token_key =
-		access_token_key_new(s->auth_jwt_secret, s->auth_jwt_issuer, s->auth_jwt_audience);
+	app->access_token_key = access_token_key_new(
+		s->auth_jwt_secret, s->auth_jwt_issuer, s->auth_jwt_audience);
 	app->pace = (struct queue_pace){
 		s->queue_poll_min_ms, s->queue_poll_max_ms, s->queue_polls_per_second};
 }

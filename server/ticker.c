@@ -29,7 +29,7 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 
 	event->ticking = false;
 	if (result == DB_OK && queue_tick->state == QUEUE_NO_EPOCH) {
-		adopt_epoch(tick->app, event, NULL);
+		adopt_epoch(tick->app, event, 0, NULL);
 	} else if (result == DB_OK) {
 		event->waiting = queue_tick->waiting;
 		event->live = queue_tick->live;
@@ -39,7 +39,8 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 			queue_rate_measure(
 				&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
 		else
-			queue_rate_rest(&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
+			queue_rate_rest(
+				&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
 		if (event->waiting > 0 || event->live > 0)
 			catalog_touch(event);
 	}
@@ -50,8 +51,8 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
  * and the count of seats is young. */
 static bool may_admit(const struct app *app, const struct catalog_event *event)
 {
-	return !event->row.queue_paused && !app->draining && catalog_open(event) && pg_up(app->pg) &&
-		catalog_counted(event) && event->seats_available > 0;
+	return !event->row.queue_paused && !app->draining && catalog_open(event) &&
+	       pg_up(app->pg) && catalog_counted(event) && event->seats_available > 0;
 }
 
 static void tick_event(struct app *app, struct catalog_event *event)
@@ -89,7 +90,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	for (size_t i = 0; i < catalog_event_count(app->catalog); i++) {
 		struct catalog_event *event = catalog_event_at(app->catalog, i);
-		bool due = event->active_until_ms > now || now - event->last_tick_ms >= IDLE_TICK_MS;
+		bool due = event->active_until_ms > now ||
+			   now - event->last_tick_ms >= IDLE_TICK_MS;
 
 		if (event->row.queue_enabled && !event->ticking && due && redis_up(app->redis))
 			tick_event(app, event);

@@ -45,13 +45,15 @@ struct stage *stage_open(void)
 	stage->app.token_key = token_key_new(secret, strlen(secret));
 	stage->app.locks = (struct seat_locks *)stage; /* never looked into */
 	event = (struct catalog_event){.row = {.id = 3, .queue_enabled = true}};
-	performance = (struct catalog_performance){.row = {.id = 5, .event_id = 3}, .event = &event};
+	performance = (struct catalog_performance){
+		.row = {.id = 5, .event_id = 3}, .event = &event};
 	return stage;
 }
 
 void stage_close(struct stage *stage)
 {
-	cr_expect_eq(stage->app.counters.in_flight, 0, "%u flows never ended", stage->app.counters.in_flight);
+	cr_expect_eq(stage->app.counters.in_flight, 0, "%u flows never ended",
+		stage->app.counters.in_flight);
 	for (size_t i = 0; i < stage->conn_count; i++)
 		http_parser_free(stage->conns[i].parser);
 	keys_free(stage->app.keys);
@@ -68,8 +70,8 @@ const char *stage_pass(struct stage *stage)
 	return text;
 }
 
-struct conn *stage_post(struct stage *stage, void (*start)(const struct request *request), const char *path,
-	int64_t path_id, const char *key, const char *pass, const char *body)
+struct conn *stage_post(struct stage *stage, void (*start)(const struct request *request),
+	const char *path, int64_t path_id, const char *key, const char *pass, const char *body)
 {
 	struct conn *conn = &stage->conns[stage->conn_count++];
 	char bytes[4096], id[16];
@@ -80,8 +82,8 @@ struct conn *stage_post(struct stage *stage, void (*start)(const struct request 
 		"POST %s HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n%s%s%s%s%s%s"
 		"Content-Length: %zu\r\n\r\n%s",
 		path, key[0] != '\0' ? "Idempotency-Key: " : "", key, key[0] != '\0' ? "\r\n" : "",
-		pass != NULL ? "X-Queue-Pass: " : "", pass != NULL ? pass : "", pass != NULL ? "\r\n" : "",
-		strlen(body), body);
+		pass != NULL ? "X-Queue-Pass: " : "", pass != NULL ? pass : "",
+		pass != NULL ? "\r\n" : "", strlen(body), body);
 	conn->parser = http_parser_new();
 	cr_assert_eq(http_parser_feed(conn->parser, bytes, (size_t)len, &taken), HTTP_WHOLE);
 	snprintf(id, sizeof id, "request-%zu", stage->conn_count);
@@ -121,15 +123,16 @@ struct pg_op *stage_take_op(struct stage *stage)
 	return op;
 }
 
-void stage_answer_hold(struct stage *stage, enum db_result result, enum store_outcome outcome, int status,
-	bool replayed, const char *body)
+void stage_answer_hold(struct stage *stage, enum db_result result, enum store_outcome outcome,
+	int status, bool replayed, const char *body)
 {
 	struct store_hold *hold = CONTAINER_OF(stage_take_op(stage), struct store_hold, op);
 
 	if (result == DB_OK) {
 		hold->outcome = outcome;
 		hold->hold_left_ms = status == 201 ? 60000 : 0;
-		hold->reply = (struct store_reply){status, replayed, must_strdup(body), strlen(body)};
+		hold->reply = (struct store_reply){
+			status, replayed, must_strdup(body), strlen(body)};
 	}
 	hold->op.done(&hold->op, result);
 }
@@ -151,7 +154,8 @@ void conn_reply(struct conn *conn, struct reply *reply)
 	conn->flow = NULL;
 	conn->replies++;
 	conn->status = reply->status;
-	conn->replayed = reply->headers != NULL && strstr(reply->headers, "Idempotent-Replayed: true") != NULL;
+	conn->replayed = reply->headers != NULL &&
+			 strstr(reply->headers, "Idempotent-Replayed: true") != NULL;
 	cr_assert_lt(reply->body_len, sizeof conn->body);
 	memcpy(conn->body, reply->body, reply->body_len);
 	conn->body[reply->body_len] = '\0';
@@ -195,14 +199,15 @@ void seat_lock_acquire(struct seat_locks *locks UNUSED, struct seat_lock *lock)
 	stage_now.locks[stage_now.lock_count++] = lock;
 }
 
-void seat_lock_hold(struct seat_locks *locks UNUSED, int64_t event_id UNUSED, const int64_t *seat_ids UNUSED,
-	size_t count UNUSED, const struct digest *owner UNUSED, int64_t hold_left_ms UNUSED)
+void seat_lock_hold(struct seat_locks *locks UNUSED, int64_t event_id UNUSED,
+	const int64_t *seat_ids UNUSED, size_t count UNUSED, const struct digest *owner UNUSED,
+	int64_t hold_left_ms UNUSED)
 {
 	say("hold");
 }
 
-void seat_lock_sold(struct seat_locks *locks UNUSED, int64_t event_id UNUSED, const int64_t *seat_ids UNUSED,
-	size_t count UNUSED, const struct digest *owner UNUSED)
+void seat_lock_sold(struct seat_locks *locks UNUSED, int64_t event_id UNUSED,
+	const int64_t *seat_ids UNUSED, size_t count UNUSED, const struct digest *owner UNUSED)
 {
 	say("sold");
 }

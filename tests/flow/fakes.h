@@ -42,8 +42,8 @@ struct stage *stage_open(void);
 void stage_close(struct stage *stage);
 
 /* A client sends a POST with this key ("" for none), pass (NULL: none) and body to `start`, as user 7. */
-struct conn *stage_post(struct stage *stage, void (*start)(const struct request *request), const char *path,
-	int64_t path_id, const char *key, const char *pass, const char *body);
+struct conn *stage_post(struct stage *stage, void (*start)(const struct request *request),
+	const char *path, int64_t path_id, const char *key, const char *pass, const char *body);
 
 /* The client goes away. */
 void stage_leave(struct conn *conn);
@@ -54,7 +54,7 @@ const char *stage_pass(struct stage *stage);
 /* Answers the oldest question. */
 void stage_answer_lock(struct stage *stage, enum seat_lock_result result);
 struct pg_op *stage_take_op(struct stage *stage);
-void stage_answer_hold(struct stage *stage, enum db_result result, enum store_outcome outcome, int status,
-	bool replayed, const char *body);
+void stage_answer_hold(struct stage *stage, enum db_result result, enum store_outcome outcome,
+	int status, bool replayed, const char *body);
 
 #endif

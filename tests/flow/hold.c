@@ -35,9 +35,11 @@ static const struct row {
 	const char *said;
 } rows[] = {
 	{"held", SEAT_LOCK_OURS, true, DB_OK, STORE_REPLY, 201, 201, "hold;holding;drop;"},
-	{"held with Redis away", SEAT_LOCK_AWAY, true, DB_OK, STORE_REPLY, 201, 201, "hold;holding;drop;"},
+	{"held with Redis away", SEAT_LOCK_AWAY, true, DB_OK, STORE_REPLY, 201, 201,
+		"hold;holding;drop;"},
 	{"PostgreSQL refuses", SEAT_LOCK_OURS, true, DB_OK, STORE_REPLY, 409, 409, "release;"},
-	{"seat of another performance", SEAT_LOCK_OURS, true, DB_OK, STORE_NOT_FOUND, 0, 404, "release;"},
+	{"seat of another performance", SEAT_LOCK_OURS, true, DB_OK, STORE_NOT_FOUND, 0, 404,
+		"release;"},
 	{"key reused", SEAT_LOCK_KEY_KNOWN, true, DB_OK, STORE_KEY_REUSED, 0, 422, ""},
 	{"PostgreSQL away", SEAT_LOCK_OURS, true, DB_UNAVAILABLE, STORE_REPLY, 0, 503, "release;"},
 	{"PostgreSQL busy", SEAT_LOCK_OURS, true, DB_BUSY, STORE_REPLY, 0, 503, "release;"},
@@ -57,8 +59,10 @@ static void play(const struct row *row, bool client_leaves)
 	stage_answer_lock(stage, row->lock);
 	cr_expect_eq(stage->op_count, row->asks_postgresql, "%s", row->what);
 	if (row->asks_postgresql)
-		stage_answer_hold(stage, row->result, row->outcome, row->stored_status, false, "{}");
-	cr_expect_eq(conn->replies, client_leaves ? 0 : 1, "%s: %d replies", row->what, conn->replies);
+		stage_answer_hold(
+			stage, row->result, row->outcome, row->stored_status, false, "{}");
+	cr_expect_eq(
+		conn->replies, client_leaves ? 0 : 1, "%s: %d replies", row->what, conn->replies);
 	if (!client_leaves)
 		cr_expect_eq(conn->status, row->status, "%s: %d", row->what, conn->status);
 	cr_expect_str_eq(stage->said, row->said, "%s: '%s'", row->what, stage->said);

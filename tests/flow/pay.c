@@ -9,8 +9,8 @@ static struct conn *post(struct stage *stage)
 	return stage_post(stage, pay_start, "/v1/reservations/9/payment", 9, "k", NULL, "");
 }
 
-static void answer(struct stage *stage, enum db_result result, enum store_outcome outcome, int status,
-	bool replayed)
+static void answer(struct stage *stage, enum db_result result, enum store_outcome outcome,
+	int status, bool replayed)
 {
 	struct store_pay *pay = CONTAINER_OF(stage_take_op(stage), struct store_pay, op);
 
@@ -34,7 +34,8 @@ static const struct row {
 	const char *said;
 } rows[] = {
 	{DB_OK, STORE_REPLY, 201, false, 201, "drop;sold;end_pass;"},
-	{DB_OK, STORE_REPLY, 201, true, 201, "drop;end_pass;"}, /* whoever paid may not have come so far */
+	{DB_OK, STORE_REPLY, 201, true, 201,
+		"drop;end_pass;"}, /* whoever paid may not have come so far */
 	{DB_OK, STORE_REPLY, 402, false, 402, ""},
 	{DB_OK, STORE_REPLY, 410, false, 410, ""},
 	{DB_OK, STORE_NOT_FOUND, 0, false, 404, ""},
@@ -55,7 +56,8 @@ Test(pay, every_answer_ends_in_one_reply_with_and_without_the_client)
 			stage_leave(conn);
 		answer(stage, row->result, row->outcome, row->stored_status, row->replayed);
 		cr_expect_eq(conn->replies, leaves ? 0 : 1);
-		cr_expect_eq(conn->status, leaves ? 0 : row->status, "row %zu: %d", i / 2, conn->status);
+		cr_expect_eq(
+			conn->status, leaves ? 0 : row->status, "row %zu: %d", i / 2, conn->status);
 		cr_expect_str_eq(stage->said, row->said, "row %zu: %s", i / 2, stage->said);
 		stage_close(stage);
 	}

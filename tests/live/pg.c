@@ -523,9 +523,11 @@ Test(pg, a_session_runs_and_asks)
 	struct lanes lanes;
 	char why[256];
 	lanes_open(&lanes);
-	cr_assert(pg_session_run(lanes.session, "insert into item(id) values (1), (2), (3)", why, sizeof why));
+	cr_assert(pg_session_run(
+		lanes.session, "insert into item(id) values (1), (2), (3)", why, sizeof why));
 	cr_assert_eq(lanes_number(&lanes, "select sum(id) from item"), 6);
-	cr_assert_not(pg_session_run(lanes.session, "insert into item(id) values (4), (1)", why, sizeof why));
+	cr_assert_not(pg_session_run(
+		lanes.session, "insert into item(id) values (4), (1)", why, sizeof why));
 	cr_assert(strstr(why, "23505"), "%s", why);
 	cr_assert_eq(lanes_number(&lanes, "select sum(id) from item"), 6);
 	cr_assert_not(pg_session_run(lanes.session, "select 1;\nselect\nnowhere", why, sizeof why));

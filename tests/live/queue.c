@@ -88,22 +88,30 @@ static struct queue_op leave(struct node *node, int64_t user_id, int64_t number)
 struct adopted {
 	bool done;
 	enum db_result result;
+	bool begun;
 };
 
-static void note_adopted(void *context, enum db_result result)
+static void note_adopted(void *context, enum db_result result, bool begun)
 {
 	struct adopted *adopted = context;
 	adopted->done = true;
 	adopted->result = result;
+	adopted->begun = begun;
 }
 
-static enum db_result adopt(struct node *node, int64_t epoch, int64_t rest_ms)
+static struct adopted adopt_for(struct node *node, int64_t epoch, int64_t number, int64_t rest_ms)
 {
 	struct adopted adopted = {0};
-	queue_adopt(node->queue, event_id, epoch, rest_ms, note_adopted, &adopted);
+	queue_adopt(node->queue, event_id, epoch, number, rest_ms, note_adopted, &adopted);
 	cr_assert_not(adopted.done);
 	turns_until_set(&turns, &adopted.done);
-	return adopted.result;
+	return adopted;
+}
+
+/* Whatever epoch there is, a place asks for a newer one. */
+static enum db_result adopt(struct node *node, int64_t epoch, int64_t rest_ms)
+{
+	return adopt_for(node, epoch, INT64_C(65535) << QUEUE_EPOCH_SHIFT, rest_ms).result;
 }
 
 /* --- ticks --- */
@@ -891,6 +899,22 @@ Test(queue, only_a_newer_epoch_is_adopted)
 	cr_expect_eq(poll(node, 4, op.number + 1).ahead, 1);
 	tick(node, &plenty);
 	cr_expect_eq(poll(node, 4, op.number + 1).state, QUEUE_ADMITTED);
+}
+
+Test(queue, of_two_who_adopt_the_first_one_counts)
+{
+	struct node *nodes = open_nodes(2);
+	ASK(&turns, nodes, "DEL", key("meta"));
+	cr_expect(adopt_for(&nodes[0], 1, 0, 0).begun, "a new line, without a rest");
+	cr_expect_not(
+		adopt_for(&nodes[1], 2, 0, 60000).begun, "it knew no line either, but came later");
+	int64_t number = join(&nodes[1], 1).number;
+	cr_expect_eq(number, EPOCH(1) + 1);
+	cr_expect_eq(tick(&nodes[0], &plenty).admitted_now, 1, "no rest was begun");
+	/* A number that was never given asks for an epoch above its own; once there is one, it is enough. */
+	cr_expect(adopt_for(&nodes[0], 3, EPOCH(1) + 9, 0).begun);
+	cr_expect_not(adopt_for(&nodes[1], 4, EPOCH(1) + 9, 0).begun);
+	cr_expect_eq(join(&nodes[1], 2).number, EPOCH(3) + 1);
 }
 
 /* --- when Redis is away --- */
