@@ -67,7 +67,7 @@ static const struct damage {
 	{5, "UPDATE reservations SET total = total + 1 WHERE status = 'held'"},
 	{6, "UPDATE reservations SET hold_expires_at = now() - interval '6 seconds' WHERE status = 'held'"},
 	{9, "INSERT INTO reservations SELECT id + 1000, user_id, performance_id, status, seat_ids, "
-	    "seat_versions, seat_count, total, hold_expires_at, hold_key, created_at, ended_at "
+	    "seat_versions, seat_count, total, hold_expires_at, hold_key, pass_nonce, created_at, ended_at "
 	    "FROM reservations WHERE status = 'cancelled'"},
 	{9, "DELETE FROM reservations WHERE status = 'cancelled'"},
 };
