@@ -119,14 +119,16 @@ static struct line_fields read_line(struct json_object *line, struct store_event
 	return fields;
 }
 
-static void append_line(struct buf *reply, const struct store_event *event)
+/* first: members to begin with, each with its comma. */
+static void append_line(struct buf *reply, const struct store_event *event, const char *first)
 {
 	buf_printf(reply,
-		"{\"enabled\":%s,\"paused\":%s,\"capacity\":%lld,\"admit_per_second\":%lld,"
+		"{%s\"enabled\":%s,\"paused\":%s,\"capacity\":%lld,\"admit_per_second\":%lld,"
 		"\"pass_ttl_seconds\":%lld,\"abandon_after_seconds\":%lld,\"message\":",
-		event->queue_enabled ? "true" : "false", event->queue_paused ? "true" : "false",
-		(long long)event->capacity, (long long)event->admit_per_second,
-		(long long)event->pass_ttl_seconds, (long long)event->abandon_after_seconds);
+		first, event->queue_enabled ? "true" : "false",
+		event->queue_paused ? "true" : "false", (long long)event->capacity,
+		(long long)event->admit_per_second, (long long)event->pass_ttl_seconds,
+		(long long)event->abandon_after_seconds);
 	if (event->message[0] != '\0')
 		json_write_text(reply, event->message);
 	else
@@ -198,7 +200,7 @@ static void event_created(struct pg_op *op, enum db_result result)
 		buf_printf(reply, ",\"sale_opens_at\":\"%s\",\"queue\":", opens);
 	else
 		buf_append_text(reply, ",\"sale_opens_at\":null,\"queue\":");
-	append_line(reply, event);
+	append_line(reply, event, "\"waiting\":0,\"active\":0,");
 	buf_append_char(reply, '}');
 	reply_when_seen(admin, 201);
 }
@@ -335,6 +337,6 @@ static void queue_updated(struct pg_op *op, enum db_result result)
 		flow_fail(&admin->flow, PROBLEM_EVENT_NOT_FOUND);
 		return;
 	}
-	append_line(&admin->reply, &update->event);
+	append_line(&admin->reply, &update->event, "");
 	reply_when_seen(admin, 200);
 }

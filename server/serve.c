@@ -59,7 +59,8 @@ static void redis_changed(void *context, bool up)
 		app->redis_was_away = true;
 		return;
 	}
-	log_info("Redis is there");
+	if (app->redis_was_away)
+		log_info("Redis is back");
 	for (size_t i = 0; app->catalog != NULL && i < catalog_event_count(app->catalog); i++) {
 		struct catalog_event *event = catalog_event_at(app->catalog, i);
 

@@ -9,17 +9,17 @@
 #include "tests/support/shoppers.h"
 
 enum {
-	BUYERS = 500,
-	SEATS = 320,
+	BUYERS = 1000,
+	SEATS = 500,
 	CAPACITY = 10,
 	BALANCE = 100000,
 	PRICE = 7000,
 	KILLS = 20,
-	ANSWERED_BETWEEN_MAX = 20, /* so that the kills spread over the sale */
-	LIMIT_MS = 150000
+	ANSWERED_BETWEEN_MAX = 40, /* so that the kills spread over the sale */
+	LIMIT_MS = 240000
 };
 
-TestSuite(crash, .timeout = 200);
+TestSuite(crash, .timeout = 300);
 
 struct killing {
 	struct instance *instance;
@@ -75,8 +75,8 @@ Test(crash, killed_twenty_times)
 		&(struct sale_options){.queue = true,
 			.capacity = CAPACITY,
 			.pass_ttl_seconds = 10,
-			.rows = 16,
-			.seats_per_row = SEATS / 16,
+			.rows = 20,
+			.seats_per_row = SEATS / 20,
 			.price = PRICE});
 	struct shoppers *shoppers = shoppers_new(world, &world->sale, &world->people, seed);
 	shoppers_run(shoppers, LIMIT_MS, kill_or_start, &killing);
