@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make lint: shellcheck, layering, clang-format, cppcheck and clang-tidy, in this order, the quick ones
+# make lint: shellcheck, the README, layering, clang-format, cppcheck and clang-tidy, in this order, the quick ones
 # first; all of them run, whatever the ones before found. compile_commands.json is there already.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
@@ -52,7 +52,13 @@ check_tidy() {
 	sources '*.c' | xargs -r -P2 -n1 "$(newest clang-tidy)" -p . --quiet 2>/dev/null
 }
 
+# The README shows the tour that make run prints.
+check_readme() {
+	diff <(config/run/tour.sh) <(sed -n '/^BASE=/,/^```$/p' README.md | sed '$d')
+}
+
 check shellcheck check_scripts
+check readme check_readme
 check layering config/run/layering.sh
 check clang-format check_format
 check cppcheck check_cppcheck

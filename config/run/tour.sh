@@ -13,30 +13,30 @@ member() { sed -n "s/.*\"$1\": *\"\{0,1\}\([^\",}]*\).*/\1/p"; }
 key() { echo "tour-$1-$$-$(date +%s)"; }
 
 # Log in: who you are.
-REPLY_=$(curl -sS $BASE/v1/sessions -H 'Content-Type: application/json' \
-  -d '{"email": "buyer@onsale.test", "password": "onsale-demo"}'); echo "$REPLY_"
-JWT=$(echo "$REPLY_" | member access_token)
+REPLY=$(curl -sS $BASE/v1/sessions -H 'Content-Type: application/json' \
+  -d '{"email": "buyer@onsale.test", "password": "onsale-demo"}'); echo "$REPLY"
+JWT=$(echo "$REPLY" | member access_token)
 
 # What is on sale.
 curl -sS $BASE/v1/events; echo
 
 # Join the line of event 1 and wait for your turn; each reply brings the token for the next poll.
-REPLY_=$(curl -sS -X POST $BASE/v1/events/1/queue -H "Authorization: Bearer $JWT"); echo "$REPLY_"
-TOKEN=$(echo "$REPLY_" | member token); PASS=; POLLS=0
+REPLY=$(curl -sS -X POST $BASE/v1/events/1/queue -H "Authorization: Bearer $JWT"); echo "$REPLY"
+TOKEN=$(echo "$REPLY" | member token); PASS=; POLLS=0
 while [ -z "$PASS" ] && [ -n "$TOKEN" ] && [ $POLLS -lt 60 ]; do
   sleep 1; POLLS=$((POLLS + 1))
-  REPLY_=$(curl -sS $BASE/v1/queue -H "X-Queue-Token: $TOKEN"); echo "$REPLY_"
-  TOKEN=$(echo "$REPLY_" | member token); PASS=$(echo "$REPLY_" | member pass)
+  REPLY=$(curl -sS $BASE/v1/queue -H "X-Queue-Token: $TOKEN"); echo "$REPLY"
+  TOKEN=$(echo "$REPLY" | member token); PASS=$(echo "$REPLY" | member pass)
 done
 
 # Pick the first free seat of performance 1 and hold it.
 SEAT=$(curl -sS $BASE/v1/performances/1/seats | sed 's/{/\
 /g' | sed -n '/"status": *"available"/{p;q;}' | member id); echo "seat $SEAT"
-REPLY_=$(curl -sS $BASE/v1/reservations -H "Authorization: Bearer $JWT" -H "X-Queue-Pass: $PASS" \
+REPLY=$(curl -sS $BASE/v1/reservations -H "Authorization: Bearer $JWT" -H "X-Queue-Pass: $PASS" \
   -H "Idempotency-Key: $(key hold)" -H 'Content-Type: application/json' \
-  -d "{\"performance_id\": 1, \"seat_ids\": [$SEAT]}"); echo "$REPLY_"
-RESERVATION=$(echo "$REPLY_" | sed 's/"seats".*//' | member id)
-TOTAL=$(echo "$REPLY_" | member total)
+  -d "{\"performance_id\": 1, \"seat_ids\": [$SEAT]}"); echo "$REPLY"
+RESERVATION=$(echo "$REPLY" | sed 's/"seats".*//' | member id)
+TOTAL=$(echo "$REPLY" | member total)
 
 # Charge the balance by the price, pay, and look at what is left.
 curl -sS $BASE/v1/me/balance/charges -H "Authorization: Bearer $JWT" \
