@@ -67,7 +67,9 @@ void json_error_add(struct json_errors *errors, const char *field, const char *m
 	if (errors->len > 0)
 		buf_append_char(&item, ',');
 	buf_append_text(&item, "{\"field\":");
-	json_write_text(&item, field);
+	char name[sizeof(errors->prefix) + 64];
+	snprintf(name, sizeof(name), "%s%s", errors->prefix, field);
+	json_write_text(&item, name);
 	buf_append_text(&item, ",\"message\":");
 	json_write_text(&item, message);
 	buf_append_char(&item, '}');

@@ -17,6 +17,7 @@ struct json_errors {
 	char text[1024];
 	size_t len;
 	unsigned count;
+	char prefix[32]; /* put before the names of fields: "queue.", "sections[2]." */
 };
 
 /* Adds {"field": …, "message": …}. */

@@ -55,8 +55,11 @@ static struct admin *admin_new(const struct request *request)
 		return NULL;
 	admin->reply = BUF_INIT(16 * 1024);
 	admin->flow.cleanup = admin_cleanup;
-	admin->body = flow_read_body(&admin->flow, request, false);
-	return admin->body != NULL ? admin : NULL;
+	struct json_object *body = flow_read_body(&admin->flow, request, false);
+	if (body == NULL)
+		return NULL; /* the flow is gone */
+	admin->body = body;
+	return admin;
 }
 
 static void seen(struct catalog_wait *wait)
@@ -155,8 +158,11 @@ static void read_event(struct admin *admin, struct store_event *event, struct js
 	json_read_text(admin->body, "venue", JSON_REQUIRED, 1, TITLE_MAX, &venue, errors);
 	event->has_opening = json_read_time(admin->body, "sale_opens_at", JSON_OPTIONAL,
 				     &event->sale_opens_unix_ms, errors) == JSON_PRESENT;
-	if (json_read_object(admin->body, "queue", JSON_OPTIONAL, &line, errors) == JSON_PRESENT)
+	if (json_read_object(admin->body, "queue", JSON_OPTIONAL, &line, errors) == JSON_PRESENT) {
+		strcpy(errors->prefix, "queue.");
 		read_line(line, event, admin->flow.app->settings.queue_poll_max_ms, errors);
+		errors->prefix[0] = '\0';
+	}
 	if (title != NULL)
 		strcpy(event->title, title);
 	if (venue != NULL)
@@ -209,31 +215,20 @@ static void event_created(struct pg_op *op, enum db_result result)
 
 static void performance_created(struct pg_op *op, enum db_result result);
 
-/* One section; says in errors which element is wrong. Its seats, 0 where it is wrong. */
+/* One section, whose fields are called sections[i].name and so on. Its seats, 0 where it is wrong. */
 static int64_t read_section(struct json_object *element, size_t i, struct store_section *section,
 	struct json_errors *errors)
 {
-	static const char *const names[] = {"name", "rows", "seats_per_row", "price"};
-	char field[64];
-	struct json_errors wrong = {0};
+	unsigned before = errors->count;
 
-	if (element != NULL) {
-		json_read_text(element, names[0], JSON_REQUIRED, 1, SECTION_NAME_MAX,
-			&section->name, &wrong);
-		json_read_i64(
-			element, names[1], JSON_REQUIRED, 1, ROWS_MAX, &section->rows, &wrong);
-		json_read_i64(element, names[2], JSON_REQUIRED, 1, SEATS_A_ROW_MAX,
-			&section->seats_per_row, &wrong);
-		json_read_i64(
-			element, names[3], JSON_REQUIRED, 0, PRICE_MAX, &section->price, &wrong);
-	}
-	if (element != NULL && wrong.count == 0)
-		return section->rows * section->seats_per_row;
-	snprintf(field, sizeof field, "sections[%zu]", i);
-	json_error_add(errors, field,
-		"must be {name: 1 to 60 characters, rows: 1 to 1000, seats_per_row: 1 to 1000, price: "
-		"0 to 1000000000000}");
-	return 0;
+	snprintf(errors->prefix, sizeof errors->prefix, "sections[%zu].", i);
+	json_read_text(element, "name", JSON_REQUIRED, 1, SECTION_NAME_MAX, &section->name, errors);
+	json_read_i64(element, "rows", JSON_REQUIRED, 1, ROWS_MAX, &section->rows, errors);
+	json_read_i64(element, "seats_per_row", JSON_REQUIRED, 1, SEATS_A_ROW_MAX,
+		&section->seats_per_row, errors);
+	json_read_i64(element, "price", JSON_REQUIRED, 0, PRICE_MAX, &section->price, errors);
+	errors->prefix[0] = '\0';
+	return errors->count == before ? section->rows * section->seats_per_row : 0;
 }
 
 static void read_sections(struct admin *admin, struct json_errors *errors)
@@ -246,7 +241,12 @@ static void read_sections(struct admin *admin, struct json_errors *errors)
 		    errors) != JSON_PRESENT)
 		return;
 	for (size_t i = 0; i < count; i++) {
-		seats += read_section(json_array_object(array, i), i, &admin->sections[i], errors);
+		struct json_object *element = json_array_object(array, i);
+
+		if (element == NULL)
+			json_error_add(errors, "sections", "must be objects");
+		else
+			seats += read_section(element, i, &admin->sections[i], errors);
 		for (size_t j = 0; errors->count == 0 && j < i; j++)
 			if (strcmp(admin->sections[i].name, admin->sections[j].name) == 0)
 				json_error_add(errors, "sections", "must have different names");
