@@ -1,17 +1,18 @@
 -- Holds seats for a batch of requests: for each all its seats, or none. One row a request comes back.
 --
 -- The order is that of every function here: lock everything in the one lock order (keys, seats,
--- reservations, people's limits, accounts, each ascending over the whole batch), and only then judge, in statements that
--- begin after the last lock was had and so see what its former owner did. A seat that several requests of
--- a batch want goes to the first of them. Refusals are rows, never errors.
+-- reservations, people's limits, accounts, each ascending over the whole batch), and only then judge, in
+-- statements that begin after the last lock was had and so see what its former owner did. A seat that
+-- several requests of a batch want goes to the first of them. Refusals are rows, never errors.
 --
--- The limit is of one person's seats in one performance: those held and those paid, here and by whoever holds
--- or held at the same time elsewhere, hence the lock.
+-- The limit is of one person's seats in one performance, held and paid together. The same person may ask for
+-- more under other keys at the same time: within a batch they are counted one after the other, and those of
+-- other batches wait for the limit's lock.
 --
 -- Parameters are arrays with an element a request, where nothing else is said. The settings keep a plan
 -- that was made while the tables were small from reading whole tables once they are large.
 --
--- outcome: 0 reply, 1 key used with another body, 2 key unknown (replay_only), 3 no such seat, 4 over the limit.
+-- outcome: 0 reply, 1 key used with another body, 2 key unknown (replay_only), 3 no such seat, 4 the limit.
 -- heads: the start of the problem document seat_unavailable, up to the request id.
 CREATE OR REPLACE FUNCTION hold(
 	key_locks bigint[], -- numbers to lock the keys by, ascending
