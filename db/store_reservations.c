@@ -15,6 +15,7 @@ EMBED(store_hold_sql, "db/statements/hold.sql");
 EMBED(store_pay_sql, "db/statements/pay.sql");
 EMBED(store_cancel_sql, "db/statements/cancel.sql");
 EMBED(store_reservation_sql, "db/statements/reservation.sql");
+EMBED(store_reservation_page_sql, "db/statements/reservation_page.sql");
 EMBED(store_sweep_sql, "db/statements/sweep.sql");
 EMBED(store_keys_known_sql, "db/statements/keys_known.sql");
 
@@ -22,6 +23,7 @@ EMBED(store_keys_known_sql, "db/statements/keys_known.sql");
 #define PAY(pointer) CONTAINER_OF(pointer, struct store_pay, op)
 #define CANCEL(pointer) CONTAINER_OF(pointer, struct store_cancel, op)
 #define RESERVATION(pointer) CONTAINER_OF(pointer, struct store_reservation, op)
+#define RESERVATION_PAGE(pointer) CONTAINER_OF(pointer, struct store_reservation_page, op)
 #define SWEEP(pointer) CONTAINER_OF(pointer, struct store_sweep, op)
 #define KEYS_KNOWN(pointer) CONTAINER_OF(pointer, struct store_keys_known, op)
 
@@ -112,6 +114,7 @@ static void hold_encode(struct pg_params *params, struct pg_op *const *ops, unsi
 	pg_param_text(params, HOLD(ops[0])->currency);
 	store_param_heads(params, heads, ARRAY_LEN(heads));
 	STORE_ARRAY_I64(params, ops, count, store_hold, pass_nonce);
+	pg_param_i64(params, HOLD(ops[0])->user_limit);
 	free(seats);
 }
 
@@ -256,9 +259,10 @@ static bool cancel_read(struct store_cancel *cancel, const struct pg_rows *rows,
 	cancel->freed = pg_row_bool(rows, row, 4);
 	if (!cancel->freed)
 		return true;
-	cancel->performance_id = pg_row_i64(rows, row, 5);
-	cancel->seat_count = pg_row_ids(rows, row, 6, cancel->seat_ids, STORE_SEATS_MAX);
-	cancel->hold_key = store_row_digest(rows, row, 7);
+	cancel->was_paid = pg_row_bool(rows, row, 5);
+	cancel->performance_id = pg_row_i64(rows, row, 6);
+	cancel->seat_count = pg_row_ids(rows, row, 7, cancel->seat_ids, STORE_SEATS_MAX);
+	cancel->hold_key = store_row_digest(rows, row, 8);
 	return true;
 }
 
@@ -286,6 +290,7 @@ void store_cancel(struct pg *pg, struct store_cancel *cancel)
 {
 	store_reply_free(&cancel->reply);
 	cancel->freed = false;
+	cancel->was_paid = false;
 	cancel->seat_count = 0;
 	pg_submit(pg, &cancel->op, &store_cancel_statement);
 }
@@ -332,6 +337,45 @@ void store_reservation(struct pg *pg, struct store_reservation *reservation)
 	store_reply_free(&reservation->reply);
 	reservation->outcome = STORE_NOT_FOUND;
 	pg_submit(pg, &reservation->op, &store_reservation_statement);
+}
+
+/* --- a page of them --- */
+
+static void reservation_page_encode(
+	struct pg_params *params, struct pg_op *const *ops, unsigned count)
+{
+	CHECK(count == 1);
+	const struct store_reservation_page *page = RESERVATION_PAGE(ops[0]);
+	pg_param_i64(params, page->user_id);
+	pg_param_i64(params, page->after);
+	pg_param_i64(params, page->limit);
+	pg_param_text(params, page->currency);
+}
+
+static bool reservation_page_decode(
+	const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
+{
+	if (count != 1 || pg_row_count(rows) != 1)
+		return false;
+	if (ops[0] == NULL)
+		return true;
+	struct store_reply *reply = &RESERVATION_PAGE(ops[0])->reply;
+	store_reply_free(reply);
+	reply->status = 200;
+	reply->body = store_row_copy(rows, 0, 0, &reply->body_len);
+	return true;
+}
+
+const struct pg_statement store_reservation_page_statement = {.name = "reservation_page",
+	.sql = store_reservation_page_sql,
+	.repeatable = true,
+	.encode = reservation_page_encode,
+	.decode = reservation_page_decode};
+
+void store_reservation_page(struct pg *pg, struct store_reservation_page *page)
+{
+	store_reply_free(&page->reply);
+	pg_submit(pg, &page->op, &store_reservation_page_statement);
 }
 
 /* --- the sweep --- */

@@ -8,7 +8,8 @@
 
 enum { STORE_SEATS_MAX = 100 };
 
-/* Holds all seats or none. Replies kept: 201, 409 seat_unavailable. */
+/* Holds all seats or none. Replies kept: 201, 409 seat_unavailable. STORE_REFUSED: it would give this person
+ * more seats of the performance than user_limit. */
 struct store_hold {
 	struct pg_op op;
 	/* in */
@@ -18,6 +19,7 @@ struct store_hold {
 	size_t seat_count;
 	int64_t hold_ttl_ms;
 	int64_t pass_nonce; /* of the pass it is made with; 0: none was asked for */
+	int64_t user_limit; /* seats of the performance that one person may have; 0: any; one for all */
 	const char *currency;
 	bool replay_only; /* only find what is kept under the key: STORE_KEY_UNKNOWN else */
 	/* out */
@@ -53,9 +55,8 @@ struct store_pay {
 };
 void store_pay(struct pg *pg, struct store_pay *pay);
 
-/* Cancels a held reservation: by nature idempotent, no key. reply: 200, also the second time; 410
- * hold_expired. STORE_NOT_FOUND as above. STORE_REFUSED: it is paid (refunds are not part of this
- * operation yet). */
+/* Cancels a reservation; a paid one is refunded. By nature idempotent, no key. reply: 200, also the second
+ * time; 410 hold_expired. STORE_NOT_FOUND as above. */
 struct store_cancel {
 	struct pg_op op;
 	/* in */
@@ -64,7 +65,8 @@ struct store_cancel {
 	/* out */
 	enum store_outcome outcome;
 	struct store_reply reply;
-	bool freed; /* this call freed the seats */
+	bool freed; /* this call freed the seats; the members below are set */
+	bool was_paid; /* and gave the money back */
 	int64_t performance_id;
 	int64_t seat_ids[STORE_SEATS_MAX];
 	size_t seat_count;
@@ -82,6 +84,17 @@ struct store_reservation {
 	struct store_reply reply;
 };
 void store_reservation(struct pg *pg, struct store_reservation *reservation);
+
+/* A page of this user's reservations, newest first. reply: 200, the whole body of the list. Not batched. */
+struct store_reservation_page {
+	struct pg_op op;
+	int64_t user_id;
+	int64_t after; /* the id of the last one seen: older ones follow; 0: from the newest on */
+	int64_t limit;
+	const char *currency;
+	struct store_reply reply;
+};
+void store_reservation_page(struct pg *pg, struct store_reservation_page *page);
 
 /* Ends holds that lapsed: at most `limit`, oldest first, skipping rows that somebody has locked;
  * writes their outbox events. Not batched. */

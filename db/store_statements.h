@@ -6,7 +6,8 @@
 
 /* store_reservations.c */
 extern const struct pg_statement store_hold_statement, store_pay_statement, store_cancel_statement,
-	store_reservation_statement, store_sweep_statement, store_keys_known_statement;
+	store_reservation_statement, store_reservation_page_statement, store_sweep_statement,
+	store_keys_known_statement;
 /* store_accounts.c */
 extern const struct pg_statement store_charge_statement, store_balance_statement,
 	store_login_statement;

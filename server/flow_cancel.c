@@ -1,4 +1,4 @@
-/* Cancel a held reservation: its seats are free again.
+/* Cancel a reservation: its seats are free again, and where it was paid the money goes back.
  *   cancel_start -> cancelled -> end */
 #include "db/store_reservations.h"
 #include "lock/seat_lock.h"
@@ -48,7 +48,7 @@ static void mark_freed(struct cancel *cancel)
 	if (app->locks != NULL)
 		seat_lock_release(
 			app->locks, event_id, store->seat_ids, store->seat_count, &store->hold_key);
-	if (performance->event->row.queue_enabled)
+	if (performance->event->row.queue_enabled && !store->was_paid)
 		queue_holding(app->queue, event_id, store->user_id, 0);
 }
 
@@ -68,7 +68,7 @@ static void cancelled(struct pg_op *op, enum db_result result)
 		flow_reply_stored(
 			&cancel->flow, reply->status, reply->body, reply->body_len, false);
 		break;
-	case STORE_REFUSED: flow_fail(&cancel->flow, PROBLEM_ALREADY_PAID); break;
+	case STORE_REFUSED:
 	case STORE_KEY_REUSED:
 	case STORE_KEY_UNKNOWN:
 	case STORE_NOT_FOUND: flow_fail(&cancel->flow, PROBLEM_RESERVATION_NOT_FOUND); break;

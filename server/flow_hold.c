@@ -3,6 +3,7 @@
  *     -> hold_first -> hold_locked -> hold_stored -> end
  *        hold_locked -> (Redis is too young to know the key: looked_up -> hold_locked)
  * A missing or bad pass is no refusal yet: a repeat under a known key gets its first reply, pass or not. */
+#include <stdio.h>
 #include <string.h>
 #include "db/store_reservations.h"
 #include "lock/seat_lock.h"
@@ -251,6 +252,7 @@ static void store(struct hold *hold, bool replay_only, void (*done)(struct pg_op
 					 ? (int64_t)hold->pass.nonce
 					 : 0;
 	hold->store.currency = app->settings.pay_currency;
+	hold->store.user_limit = app->settings.seat_per_user_max;
 	hold->store.replay_only = replay_only;
 	store_hold(app->pg, &hold->store);
 }
@@ -292,6 +294,18 @@ static void mark_refused(struct hold *hold)
 			count, NULL);
 }
 
+/* Not kept under the key: a cancellation makes room. */
+static void refuse_more(struct hold *hold)
+{
+	struct json_errors errors = {0};
+	char message[80];
+
+	snprintf(message, sizeof message, "may not make it more than %lld of this performance",
+		(long long)hold->store.user_limit);
+	json_error_add(&errors, "seat_ids", message);
+	keyed_fail_validation(&hold->keyed, &errors);
+}
+
 static void hold_stored(struct pg_op *op, enum db_result result)
 {
 	struct hold *hold = op->owner;
@@ -312,8 +326,11 @@ static void hold_stored(struct pg_op *op, enum db_result result)
 	}
 	if (hold->store.outcome != STORE_REPLY) {
 		release(hold);
-		keyed_fail_store(&hold->keyed, hold->store.outcome, PROBLEM_SEAT_NOT_FOUND,
-			PROBLEM_INTERNAL);
+		if (hold->store.outcome == STORE_REFUSED)
+			refuse_more(hold);
+		else
+			keyed_fail_store(&hold->keyed, hold->store.outcome, PROBLEM_SEAT_NOT_FOUND,
+				PROBLEM_INTERNAL);
 		return;
 	}
 	if (hold->store.hold_left_ms > 0)

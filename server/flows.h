@@ -24,6 +24,7 @@ void line_status_start(const struct request *request);
 
 /* reservations */
 void hold_start(const struct request *request);
+void reservations_start(const struct request *request);
 void reservation_start(const struct request *request);
 void pay_start(const struct request *request);
 void cancel_start(const struct request *request);

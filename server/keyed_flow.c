@@ -41,6 +41,12 @@ void keyed_fail(struct keyed_flow *keyed, enum problem problem)
 	flow_fail(&keyed->flow, problem);
 }
 
+void keyed_fail_validation(struct keyed_flow *keyed, const struct json_errors *errors)
+{
+	key_settle(keyed->flow.app->keys, &keyed->claim, NULL);
+	flow_fail_validation(&keyed->flow, errors);
+}
+
 void keyed_fail_db(struct keyed_flow *keyed, enum db_result result)
 {
 	key_settle(keyed->flow.app->keys, &keyed->claim, NULL);

@@ -7,6 +7,8 @@
 #include "server/flow.h"
 #include "server/keys.h"
 
+struct json_errors;
+
 struct keyed_flow {
 	struct flow flow;
 	struct idem idem;
@@ -24,6 +26,7 @@ void keyed_reply(struct keyed_flow *keyed, int status, const char *body, size_t 
 
 /* Ends with a refusal that is not kept: the next one under the key, if any, is judged afresh. */
 void keyed_fail(struct keyed_flow *keyed, enum problem problem);
+void keyed_fail_validation(struct keyed_flow *keyed, const struct json_errors *errors);
 void keyed_fail_db(struct keyed_flow *keyed, enum db_result result);
 
 /* Ends with what a store said, other than STORE_REPLY: 422 for a reused key, `not_found` for

@@ -24,6 +24,7 @@ static const struct route {
 	{HTTP_GET, "/v1/queue", GUARD_NONE, poll_start},
 	{HTTP_DELETE, "/v1/queue", GUARD_NONE, leave_start},
 	{HTTP_POST, "/v1/reservations", GUARD_USER, hold_start},
+	{HTTP_GET, "/v1/reservations", GUARD_USER, reservations_start},
 	{HTTP_GET, "/v1/reservations/{}", GUARD_USER, reservation_start},
 	{HTTP_DELETE, "/v1/reservations/{}", GUARD_USER, cancel_start},
 	{HTTP_POST, "/v1/reservations/{}/payment", GUARD_USER, pay_start},

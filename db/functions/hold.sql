@@ -1,14 +1,18 @@
 -- Holds seats for a batch of requests: for each all its seats, or none. One row a request comes back.
 --
 -- The order is that of every function here: lock everything in the one lock order (keys, seats,
--- reservations, accounts, each ascending over the whole batch), and only then judge, in statements that
--- begin after the last lock was had and so see what its former owner did. A seat that several requests of
--- a batch want goes to the first of them. Refusals are rows, never errors.
+-- reservations, people's limits, accounts, each ascending over the whole batch), and only then judge, in
+-- statements that begin after the last lock was had and so see what its former owner did. A seat that
+-- several requests of a batch want goes to the first of them. Refusals are rows, never errors.
+--
+-- The limit is of one person's seats in one performance, held and paid together. The same person may ask for
+-- more under other keys at the same time: within a batch they are counted one after the other, and those of
+-- other batches wait for the limit's lock.
 --
 -- Parameters are arrays with an element a request, where nothing else is said. The settings keep a plan
 -- that was made while the tables were small from reading whole tables once they are large.
 --
--- outcome: 0 reply, 1 key used with another body, 2 key unknown (replay_only), 3 no such seat.
+-- outcome: 0 reply, 1 key used with another body, 2 key unknown (replay_only), 3 no such seat, 4 the limit.
 -- heads: the start of the problem document seat_unavailable, up to the request id.
 CREATE OR REPLACE FUNCTION hold(
 	key_locks bigint[], -- numbers to lock the keys by, ascending
@@ -25,7 +29,8 @@ CREATE OR REPLACE FUNCTION hold(
 	seat_ids bigint[],    -- every seat of the batch once, ascending
 	currency text,
 	heads text[],
-	pass_nonces bigint[]) -- 0 where no pass was asked for
+	pass_nonces bigint[], -- 0 where no pass was asked for
+	user_limit bigint)    -- of seats; one for all requests; 0 for none
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
 	held_id bigint, held_until timestamptz, -- of a 201, as long as the hold stands
@@ -47,7 +52,11 @@ DECLARE
 	seat_prices bigint[];
 	seat_json text[];
 	all_found boolean;
+	-- People and performances, by request.
+	person_firsts bigint[]; -- the batch's first request of this person for this performance …
+	person_seats bigint[];	-- … at which stands how many seats that person has, after the requests so far
 	-- What is judged.
+	lapsed_at timestamptz; -- what had lapsed by then is free
 	judged_at timestamptz;
 	hold_ttl_ms bigint := -1;
 	expires_at timestamptz;
@@ -57,6 +66,7 @@ DECLARE
 	total bigint;
 	seats_text text;
 	-- What is written: lapsed holds taken over, seats, reservations, replies.
+	lapsing bigint[]; -- those that may be
 	lapsed bigint[] := '{}';
 	won_seats bigint[] := '{}';
 	won_versions bigint[] := '{}';
@@ -88,7 +98,40 @@ BEGIN
 	FROM (SELECT * FROM seats WHERE seats.id = ANY (seat_ids) ORDER BY seats.id FOR UPDATE) s;
 	all_found := cardinality(found_ids) = cardinality(seat_ids);
 
+	-- Reservations: of holds on these seats that have lapsed.
+	lapsed_at := clock_timestamp();
+	lapsing := ARRAY(
+		SELECT l.reservation_id FROM unnest(seat_reservations, seat_until) AS l(reservation_id, until)
+		WHERE l.until <= lapsed_at);
+	IF lapsing <> '{}' THEN
+		PERFORM FROM reservations r WHERE r.id = ANY (lapsing) ORDER BY r.id FOR UPDATE;
+	END IF;
+
+	-- Limits: whoever holds the lock is the only one to hold seats of this performance for this person.
+	IF user_limit > 0 THEN
+		PERFORM pg_advisory_xact_lock(l.performance, l.person)
+		FROM (
+			SELECT DISTINCT (q.performance_id % 2147483647)::integer AS performance,
+				(q.user_id % 2147483647)::integer AS person
+			FROM unnest(user_ids, performance_ids) WITH ORDINALITY AS q(user_id, performance_id, request)
+			WHERE (kept[q.request]).key IS NULL AND NOT replay_only[q.request]
+			ORDER BY performance, person
+		) l;
+	END IF;
+
 	judged_at := clock_timestamp();
+	IF user_limit > 0 THEN
+		SELECT array_agg(q.first ORDER BY q.request), array_agg(h.seats ORDER BY q.request)
+		INTO person_firsts, person_seats
+		FROM (
+			SELECT *, min(p.request) OVER (PARTITION BY p.user_id, p.performance_id) AS first
+			FROM unnest(user_ids, performance_ids) WITH ORDINALITY AS p(user_id, performance_id, request)
+		) q, LATERAL (
+			SELECT coalesce(sum(r.seat_count), 0)::bigint AS seats FROM reservations r
+			WHERE r.user_id = q.user_id AND r.performance_id = q.performance_id
+				AND (r.status = 'paid' OR r.status = 'held' AND r.hold_expires_at > judged_at)
+		) h;
+	END IF;
 	FOR request IN 1 .. cardinality(keys) LOOP
 		op := request;
 		outcome := 0;
@@ -130,7 +173,7 @@ BEGIN
 			IF seat_performances[seat] IS DISTINCT FROM performance_ids[request] THEN
 				missing := true;
 				EXIT;
-			ELSIF seat_sold[seat] OR seat_until[seat] > judged_at THEN
+			ELSIF seat_sold[seat] OR seat_until[seat] > lapsed_at THEN
 				taken_ids := taken_ids || found_ids[seat];
 				taken_sold := taken_sold || seat_sold[seat]::integer::bigint;
 			ELSE
@@ -148,6 +191,11 @@ BEGIN
 			reply_status := 409;
 			reply_body := heads[1] || substr(to_json(request_ids[request])::text, 2)
 				|| ',"seat_ids":[' || array_to_string(taken_ids, ',') || ']}';
+		ELSIF user_limit > 0 AND person_seats[person_firsts[request]]
+			+ seat_lasts[request] - seat_firsts[request] + 1 > user_limit THEN
+			outcome := 4;
+			RETURN NEXT;
+			CONTINUE;
 		ELSE
 			IF ttls_ms[request] <> hold_ttl_ms THEN
 				hold_ttl_ms := ttls_ms[request];
@@ -175,6 +223,10 @@ BEGIN
 				won_versions := won_versions || (seat_versions[seat] + 1);
 			END LOOP;
 			won_lasts := won_lasts || cardinality(won_seats);
+			IF user_limit > 0 THEN
+				person_seats[person_firsts[request]] := person_seats[person_firsts[request]]
+					+ seat_lasts[request] - seat_firsts[request] + 1;
+			END IF;
 			reply_status := 201;
 			reply_body := '{"id":' || held_id || ',"status":"held","performance_id":'
 				|| performance_ids[request] || ',"seats":[' || substr(seats_text, 2)
@@ -189,7 +241,6 @@ BEGIN
 	END LOOP;
 
 	IF lapsed <> '{}' THEN
-		PERFORM FROM reservations r WHERE r.id = ANY (lapsed) ORDER BY r.id FOR UPDATE;
 		PERFORM expire(lapsed);
 	END IF;
 	IF won_ids <> '{}' THEN

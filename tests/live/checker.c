@@ -5,33 +5,47 @@
 #include "tests/support/invariants.h"
 #include "tests/support/world.h"
 
-enum { BALANCE = 10000, LAST = 3 };
+enum { BALANCE = 10000, PAID, HELD, CANCELLED, REFUNDED };
 
 TestSuite(checker, .timeout = 60);
 
-/* A sale as it should be: two seats paid, one held, one cancelled; kept keys and a history. */
+static void pay(struct world *world, struct history *history, const struct person *person,
+	const char *path, const char *key, const char *body)
+{
+	struct call call = {.method = "POST",
+		.path = textf(world, "%s/payment", path),
+		.jwt = person->jwt,
+		.key = key,
+		.body = body};
+	size_t entry = history_add(history, KEYED_PAY, person->id, key);
+
+	history_reply(history, entry, expect(world, &call, 201, NULL));
+}
+
+/* A sale as it should be: two seats paid, one held, one cancelled, one refunded that was paid with points too;
+ * kept keys and a history. */
 static void make_sale(struct world *world, struct history *history)
 {
-	world_fill(world, 2, BALANCE, &(struct sale_options){.seats_per_row = 4, .price = 1000});
-	for (size_t i = 0; i <= LAST; i++) {
+	static const int ends[] = {PAID, PAID, HELD, CANCELLED, REFUNDED};
+
+	world_fill(world, 2, BALANCE, &(struct sale_options){.seats_per_row = 5, .price = 1000});
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		const struct person *person = &world->people.list[i % 2];
 		const char *key = textf(world, "key-%zu", i);
 		int64_t id = hold_seat(world, &world->sale, person, world->sale.seat_ids[i], key);
-		struct call call = {.method = i == LAST ? "DELETE" : "POST",
-			.jwt = person->jwt,
-			.key = key,
-			.path = textf(world, "/v1/reservations/%lld%s", (long long)id,
-				i == LAST ? "" : "/payment")};
+		const char *path = textf(world, "/v1/reservations/%lld", (long long)id);
 		size_t entry = history_add(history, KEYED_HOLD, person->id, key);
 		history_reply(history, entry,
 			&(struct answer){.status = 201,
 				.body = (char *)textf(world, "{\"id\":%lld}", (long long)id)});
-		if (i == 2)
-			continue;
-		struct answer *answer = expect(world, &call, i == LAST ? 200 : 201, NULL);
-		if (i < 2)
-			history_reply(
-				history, history_add(history, KEYED_PAY, person->id, key), answer);
+		if (ends[i] == PAID || ends[i] == REFUNDED)
+			pay(world, history, person, path, key,
+				ends[i] == PAID ? NULL : "{\"use_points\":5}");
+		if (ends[i] == CANCELLED || ends[i] == REFUNDED)
+			expect(world,
+				&(struct call){
+					.method = "DELETE", .path = path, .jwt = person->jwt},
+				200, NULL);
 	}
 }
 
@@ -50,6 +64,14 @@ static const struct damage {
 	{3, "DELETE FROM ledger WHERE kind = 'payment'"},
 	{3, "UPDATE ledger SET balance_after = balance_after + 1 WHERE kind = 'payment'"},
 	{3, "DELETE FROM payments WHERE id = (SELECT max(id) FROM payments)"},
+	{3, "UPDATE payments SET points_used = points_used + 1"},
+	{3, "UPDATE payments SET points_awarded = points_awarded + 1"},
+	{3, "UPDATE payments SET refunded = refunded - 1"},
+	{3, "UPDATE payments SET points_revoked = points_revoked - 1"},
+	{3, "DELETE FROM ledger WHERE kind = 'refund' AND unit = 'money'"},
+	{3, "DELETE FROM ledger WHERE kind = 'refund' AND unit = 'points'"},
+	{3, "DELETE FROM ledger WHERE kind = 'reward_revoked'"},
+	{3, "UPDATE ledger SET reservation_id = reservation_id + 1 WHERE kind = 'refund'"},
 	{4, "UPDATE reservations SET hold_key = (SELECT hold_key FROM reservations LIMIT 1)"},
 	{4, "DELETE FROM idempotency WHERE reservation_id IS NOT NULL"},
 	{4, "DELETE FROM reservations WHERE status = 'held'"},
@@ -57,10 +79,17 @@ static const struct damage {
 	{5, "UPDATE seats SET status = 'sold', hold_expires_at = NULL WHERE status = 'held'"},
 	{5, "DELETE FROM sold WHERE seat_id = (SELECT max(seat_id) FROM sold)"},
 	{5, "UPDATE reservations SET status = 'cancelled' WHERE status = 'paid'"},
-	{5, "UPDATE payments SET amount = amount - 1"},
+	{5, "UPDATE payments SET amount = amount - 1 WHERE refunded_at IS NULL"},
 	{5, "ALTER TABLE payments DROP CONSTRAINT payments_reservation_id_key; "
 	    "INSERT INTO payments (reservation_id, user_id, amount, currency, points_used, points_awarded) "
 	    "SELECT reservation_id, user_id, amount, currency, 0, 0 FROM payments LIMIT 1"},
+	{5, "UPDATE payments SET refunded = refunded - 1"},
+	{5, "UPDATE payments SET refunded = NULL, points_revoked = NULL, refunded_at = NULL"},
+	{5, "UPDATE payments SET refunded = amount, points_revoked = points_awarded, refunded_at = now()"},
+	{5, "INSERT INTO sold SELECT seat_ids[1], id, performance_id FROM reservations "
+	    "WHERE status = 'cancelled'"},
+	{5, "UPDATE outbox SET kind = 'reservation.cancelled' WHERE kind = 'reservation.refunded'"},
+	{5, "UPDATE outbox SET id = -id WHERE kind = 'reservation.refunded'"},
 	{5, "DELETE FROM outbox WHERE kind = 'reservation.paid'"},
 	{5, "INSERT INTO outbox (reservation_id, kind, payload) "
 	    "SELECT id, 'reservation.paid', '{}' FROM reservations WHERE status = 'held'"},

@@ -1,4 +1,4 @@
-/* The contract's rows on reservations: hold, look, pay, cancel, with each refusal. */
+/* The contract's rows on reservations: hold, look, list, pay, cancel, refund, with each refusal. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "tests/support/invariants.h"
@@ -344,6 +344,191 @@ Test(contract_reservations, cancel)
 	world_close(world);
 }
 
+/* --- refunds --- */
+
+static void check_balance(struct world *world, int64_t balance, int64_t points)
+{
+	struct call call = {
+		.method = "GET", .path = "/v1/me/balance", .jwt = world->people.list[BUYER].jwt};
+	struct answer *answer = expect(world, &call, 200, NULL);
+
+	cr_assert(
+		answer_int(answer, "balance") == balance && answer_int(answer, "points") == points,
+		"%s", answer->body);
+}
+
+/* Refunds twice, and gets the same reply to the byte. */
+static void refund(struct world *world, int64_t id, int64_t refunded, int64_t points_revoked)
+{
+	const char *body = textf(world,
+		"{\"id\":%lld,\"status\":\"cancelled\",\"refunded\":%lld,\"points_revoked\":%lld}",
+		(long long)id, (long long)refunded, (long long)points_revoked);
+
+	for (int i = 0; i < 2; i++)
+		cr_assert_str_eq(at_reservation(world, BUYER, "DELETE", id, 200, NULL)->body, body);
+}
+
+Test(contract_reservations, refund)
+{
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+	int64_t id = answer_int(hold(world, seats(world, 0, 2), 201, NULL), "id");
+
+	struct answer *paid = pay(world, BUYER, id, NULL, 201, NULL);
+	check_balance(world, BALANCE - 2 * PRICE, 2 * PRICE / 100);
+	at_reservation(world, OTHER, "DELETE", id, 404, "reservation_not_found");
+	refund(world, id, 2 * PRICE, 2 * PRICE / 100);
+	check_balance(world, BALANCE, 0);
+	cr_assert(answer_is(
+		at_reservation(world, BUYER, "GET", id, 200, NULL), "status", "cancelled"));
+	pay(world, BUYER, id, NULL, 409, "reservation_cancelled");
+	struct answer *again = pay(world, BUYER, id, NULL, 201, NULL);
+	cr_assert_str_eq(again->body, paid->body);
+	cr_assert(answer_header_is(again, "idempotent-replayed", "true"));
+	hold_as(world, OTHER, seats(world, 0, 2), NULL, 201, NULL); /* the seats are free at once */
+	refund(world, id, 2 * PRICE, 2 * PRICE / 100); /* also now that they are another's */
+	check_balance(world, BALANCE, 0);
+	invariants_hold(&(struct invariants_input){.db = world->db});
+	world_close(world);
+}
+
+/* The first one's reward pays for the second; the second's covers what is missing of it, as far as it goes. */
+Test(contract_reservations, refund_of_a_spent_reward)
+{
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+	int64_t first = answer_int(hold(world, seats(world, 0, 2), 201, NULL), "id");
+	int64_t second = answer_int(hold(world, seats(world, 2, 1), 201, NULL), "id");
+
+	pay(world, BUYER, first, NULL, 201, NULL); /* brings 20 points */
+	pay(world, BUYER, second, "{\"use_points\":20}", 201, NULL); /* brings 9 */
+	check_balance(world, BALANCE - 3 * PRICE + 20, 9);
+	refund(world, first, 2 * PRICE - 11, 9);
+	check_balance(world, BALANCE - PRICE + 20 - 11, 0);
+	refund(world, second, PRICE - 20, 9); /* the 20 come back */
+	check_balance(world, BALANCE - 11, 11);
+	invariants_hold(&(struct invariants_input){.db = world->db});
+	world_close(world);
+}
+
+/* Somebody was told by PostgreSQL that it is sold, and Redis was told so too: it is free again all the same. */
+Test(contract_reservations, refund_of_a_seat_that_was_asked_for)
+{
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+	int64_t id = answer_int(hold(world, seats(world, 0, 1), 201, NULL), "id");
+
+	pay(world, BUYER, id, NULL, 201, NULL);
+	redis_process_stop(&world->redis);
+	redis_process_start(&world->redis);
+	instance_wait_ready(&world->instances[0]);
+	hold_as(world, OTHER, seats(world, 0, 1), NULL, 409, "seat_unavailable");
+	refund(world, id, PRICE, PRICE / 100);
+	hold_as(world, OTHER, seats(world, 0, 1), NULL, 201, NULL);
+	world_close(world);
+}
+
+/* --- the list --- */
+
+static struct answer *list(struct world *world, unsigned person, const char *query, int status)
+{
+	struct call call = {.method = "GET",
+		.jwt = world->people.list[person].jwt,
+		.path = textf(world, "/v1/reservations%s", query)};
+
+	return expect(world, &call, status, status == 200 ? NULL : "validation_failed");
+}
+
+/* The page has these reservations, each as it is shown alone. */
+static void check_list(
+	struct world *world, struct answer *page, const int64_t *ids, size_t count, int64_t next)
+{
+	const json_t *items = json_object_get(answer_json(page), "items");
+	const json_t *next_id = json_object_get(answer_json(page), "next");
+
+	cr_assert(json_array_size(items) == count, "%s", page->body);
+	for (size_t i = 0; i < count; i++) {
+		struct answer *alone = at_reservation(world, BUYER, "GET", ids[i], 200, NULL);
+		cr_assert(json_equal(json_array_get(items, i), answer_json(alone)), "%s is not %s",
+			page->body, alone->body);
+	}
+	cr_assert(next == 0 ? json_is_null(next_id) : json_integer_value(next_id) == next, "%s",
+		page->body);
+}
+
+Test(contract_reservations, list)
+{
+	enum { COUNT = 5 };
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+	int64_t ids[COUNT];
+
+	check_list(world, list(world, BUYER, "", 200), NULL, 0, 0);
+	for (size_t i = 0; i < COUNT; i++) {
+		ids[COUNT - 1 - i] = answer_int(
+			hold(world, seats(world, 2 * i, 1), 201, NULL), "id");
+		hold_as(world, OTHER, seats(world, 2 * i + 1, 1), NULL, 201, NULL);
+	}
+	pay(world, BUYER, ids[0], NULL, 201, NULL);
+	at_reservation(world, BUYER, "DELETE", ids[1], 200, NULL);
+	check_list(world, list(world, BUYER, "", 200), ids, COUNT, 0);
+	check_list(world, list(world, BUYER, "?limit=5", 200), ids, COUNT, 0);
+	check_list(world, list(world, BUYER, "?limit=2", 200), ids, 2, ids[1]);
+	check_list(world,
+		list(world, BUYER, textf(world, "?limit=2&after=%lld", (long long)ids[1]), 200),
+		ids + 2, 2, ids[3]);
+	check_list(world,
+		list(world, BUYER, textf(world, "?after=%lld&limit=200", (long long)ids[3]), 200),
+		ids + 4, 1, 0);
+	static const char *const wrong[] = {"?limit=0", "?limit=201", "?limit=-1", "?limit=x",
+		"?limit=", "?limit=99999999999999999999", "?after=-1", "?after=x"};
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		list(world, BUYER, wrong[i], 422);
+	world_close(world);
+}
+
+/* --- the limit of a person's seats --- */
+
+Test(contract_reservations, seats_of_one_person)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--seat.per_user_max=4"}});
+	struct sale other;
+
+	world_fill(world, PEOPLE, BALANCE, &(struct sale_options){.price = PRICE});
+	sale_open(world, &other, &(struct sale_options){0});
+	hold(world, seats(world, 0, 5), 422, "validation_failed");
+	int64_t paid = answer_int(hold(world, seats(world, 0, 2), 201, NULL), "id");
+	pay(world, BUYER, paid, NULL, 201, NULL);
+	int64_t held = answer_int(hold(world, seats(world, 2, 1), 201, NULL), "id");
+	const char *two = seats(world, 8, 2);
+	struct answer *refused = hold(world, two, 422, "validation_failed");
+	const json_t *error = json_array_get(json_object_get(answer_json(refused), "errors"), 0);
+	cr_assert_str_eq(json_string_value(json_object_get(error, "field")), "seat_ids");
+	hold(world, seats(world, 3, 1), 201, NULL); /* four are allowed */
+	hold(world, seats(world, 4, 1), 422, "validation_failed");
+	hold_as(world, OTHER, seats(world, 4, 1), NULL, 201, NULL); /* no lock was left behind */
+	hold(world, hold_body(world, &other, other.seat_ids, 4), 201, NULL); /* of each one */
+	hold(world, seats(world, 4, 1), 409, "seat_unavailable");
+
+	at_reservation(world, BUYER, "DELETE", held, 200, NULL);
+	hold(world, seats(world, 5, 1), 201, NULL);
+	at_reservation(world, BUYER, "DELETE", paid, 200, NULL);
+	hold(world, seats(world, 6, 2), 201, NULL);
+	hold(world, two, 422, "validation_failed"); /* judged afresh, and still too many */
+	sale_close(&other);
+	world_close(world);
+}
+
+Test(contract_reservations, no_limit_of_seats)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--seat.per_user_max=0"}});
+
+	world_fill(world, PEOPLE, BALANCE, &(struct sale_options){.rows = 2});
+	hold(world, seats(world, 0, 10), 201, NULL);
+	hold(world, seats(world, 10, 10), 201, NULL);
+	world_close(world);
+}
+
+/* --- holds that lapse --- */
+
 struct lapsing {
 	struct world *world;
 	int64_t id;
@@ -377,6 +562,7 @@ Test(contract_reservations, need_a_log_in)
 {
 	struct world *world = open_world(&(struct sale_options){.price = PRICE});
 	static const struct call calls[] = {
+		{.method = "GET", .path = "/v1/reservations"},
 		{.method = "GET", .path = "/v1/reservations/1"},
 		{.method = "DELETE", .path = "/v1/reservations/1"},
 		{.method = "POST", .path = "/v1/reservations/1/payment", .key = "k"},

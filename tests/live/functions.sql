@@ -7,7 +7,7 @@ $$ SELECT ('x' || substr(md5(key), 1, 16))::bit(64)::bigint $$;
 CREATE FUNCTION hold_one(key text, seat bigint) RETURNS text LANGUAGE sql AS $$
 	SELECT h.reply_status || CASE WHEN h.replayed THEN ' again ' ELSE ' ' END || h.reply_body
 	FROM hold(ARRAY[lock_of(key)], ARRAY[digest_of(key)], '{body}', '{"a\"b"}', '{5}', '{1}', '{60000}',
-		'{false}', '{1}', '{1}', '{1}', ARRAY[seat], 'KRW', ARRAY['{"request_id":"'], '{0}') h
+		'{false}', '{1}', '{1}', '{1}', ARRAY[seat], 'KRW', ARRAY['{"request_id":"'], '{0}', 0) h
 $$;
 
 CREATE FUNCTION pay_one(key text, reservation bigint) RETURNS text LANGUAGE sql AS $$

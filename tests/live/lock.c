@@ -504,6 +504,21 @@ Test(lock, hold_and_sold_mark_seats_that_nobody_has)
 	cr_expect(between(life_ms(lock_key(0, 2)), 50000, 60000));
 }
 
+/* A refund frees seats that somebody else was told are sold. */
+Test(lock, release_drops_what_is_sold_in_nobody_s_name)
+{
+	struct buyer buyer, other;
+	open_locks(1, LOCKING_MS, 0);
+	buyer_new(&buyer, 1);
+	seat_lock_sold(locks[0], event, &(int64_t){1}, 1, NULL);
+	release(&buyer);
+	cr_expect(is_free(1));
+	buyer_new(&other, 1);
+	sold(&other);
+	release(&buyer);
+	cr_expect(marker_is(1, other.owner, 'S'));
+}
+
 Test(lock, a_stranger_changes_nothing)
 {
 	struct buyer owner, stranger;

@@ -19,6 +19,7 @@ EMBED(plans_charge_sql, "db/statements/charge.sql");
 EMBED(plans_sweep_sql, "db/statements/sweep.sql");
 EMBED(plans_keys_known_sql, "db/statements/keys_known.sql");
 EMBED(plans_reservation_sql, "db/statements/reservation.sql");
+EMBED(plans_reservation_page_sql, "db/statements/reservation_page.sql");
 EMBED(plans_balance_sql, "db/statements/balance.sql");
 EMBED(plans_login_sql, "db/statements/login.sql");
 EMBED(plans_availability_sql, "db/statements/availability.sql");
@@ -41,18 +42,21 @@ static const struct hot hots[] = {
 	{"hold", plans_hold_sql,
 		"EXECUTE hold('{1,2}', keys('hold'), '{b,b}', '{r,r}', '{5,6}', '{1,1}', '{60000,60000}',"
 		" '{f,f}', '{1,3}', '{2,4}', '{3,4,1,2}', ARRAY[800 * run() + 3, 800 * run() + 4,"
-		" 9000 + 10 * run(), 9001 + 10 * run()], 'KRW', '{x}', '{0,0}')"},
+		" 9000 + 10 * run(), 9001 + 10 * run()], 'KRW', '{x}', '{0,0}', 10)"},
 	{"pay", plans_pay_sql,
 		"EXECUTE pay('{3,4}', keys('pay'), '{b,b}', '{r,r}', ARRAY[held(), 7], ARRAY[held(), 8],"
 		" '{0,0}', '{10,10}', 'KRW', '{x,x,x,x}')"},
+	/* One that is held, and one that is paid. */
 	{"cancel", plans_cancel_sql,
-		"EXECUTE cancel(ARRAY[held() + 4, 7], ARRAY[held() + 4, 8], '{r,r}', '{x}')"},
+		"EXECUTE cancel(ARRAY[held() + 4, held() + 3], ARRAY[held() + 4, held() + 3], '{r,r}', '{x}')"},
 	{"charge", plans_charge_sql,
 		"EXECUTE charge('{5,6}', keys('charge'), '{b,b}', '{8,9}', '{100,100}')"},
 	{"sweep", plans_sweep_sql, "EXECUTE sweep(10)"},
 	{"keys_known", plans_keys_known_sql, "EXECUTE keys_known(10)"},
 	{"reservation", plans_reservation_sql,
 		"EXECUTE reservation(ARRAY[held(), 9], ARRAY[held(), 9], 'KRW')"},
+	{"reservation_page", plans_reservation_page_sql,
+		"EXECUTE reservation_page(held(), 0, 50, 'KRW')"},
 	{"balance", plans_balance_sql, "EXECUTE balance('{1,2,99999}')"},
 	{"login", plans_login_sql, "EXECUTE login('P7@onsale.test')"},
 	{"availability", plans_availability_sql, "EXECUTE availability('{1,2,10}')"},
@@ -141,6 +145,8 @@ Test(plans, no_hot_statement_reads_a_whole_table, .timeout = 120)
 	database_run(late, "SELECT count(*) FROM accounts WHERE points = 77");
 	cr_expect_str_eq(scanned(&plans), "accounts");
 	cr_expect_gt(shop_number(&shop, "SELECT count(*) FROM payments"), 10000, "no run has paid");
+	cr_expect_gt(shop_number(&shop, "SELECT count(refunded) FROM payments"), RUNS,
+		"no run has given money back");
 	PQfinish(early);
 	PQfinish(late);
 	buf_free(&plans);

@@ -51,10 +51,18 @@ FROM (SELECT *, lag(balance_after, 1, 0::bigint) OVER (PARTITION BY user_id, uni
 WHERE l.before + l.amount <> l.balance_after
 UNION ALL
 SELECT 'paid another price', r.id FROM reservations r
-LEFT JOIN payments p ON p.reservation_id = r.id
+LEFT JOIN payments p ON p.reservation_id = r.id AND p.refunded_at IS NULL
 WHERE (r.status = 'paid') IS DISTINCT FROM (p.amount + p.points_used IS NOT DISTINCT FROM r.total)
 UNION ALL
+SELECT 'another refund than the price', r.id FROM payments p
+JOIN reservations r ON r.id = p.reservation_id
+WHERE p.refunded_at IS NOT NULL
+	AND (r.status <> 'cancelled' OR p.amount <> p.refunded + p.points_awarded - p.points_revoked)
+UNION ALL
 SELECT 'not one event for each change', r.id FROM reservations r
+LEFT JOIN payments p ON p.reservation_id = r.id AND p.refunded_at IS NOT NULL
 WHERE (SELECT array_agg(o.kind ORDER BY o.id) FROM outbox o WHERE o.reservation_id = r.id)
-	<> CASE r.status WHEN 'held' THEN ARRAY['reservation.held']
+	<> CASE WHEN r.status = 'held' THEN ARRAY['reservation.held']
+		WHEN p.id IS NOT NULL
+			THEN ARRAY['reservation.held', 'reservation.paid', 'reservation.refunded']
 		ELSE ARRAY['reservation.held', 'reservation.' || r.status] END;

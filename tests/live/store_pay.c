@@ -247,24 +247,163 @@ Test(store_cancel, frees_the_seats_once_and_says_the_same_twice)
 	shop_close(&shop);
 }
 
-Test(store_cancel, neither_a_lapsed_nor_a_paid_one_can_be_cancelled)
+Test(store_cancel, a_lapsed_hold_cannot_be_cancelled)
 {
 	struct shop shop;
 	struct store_cancel cancel = {0};
-	struct store_pay pay = {0};
 
 	shop_open(&shop, 1, 1);
-	int64_t lapsed = shop_held(&shop, "lapsed", 5, 7), paid = shop_held(&shop, "paid", 5, 8);
+	int64_t lapsed = shop_held(&shop, "lapsed", 5, 7);
 	shop_lapse(&shop, lapsed);
 	shop_cancel(&shop, &cancel, 5, lapsed);
 	refused(&cancel.reply, PROBLEM_HOLD_EXPIRED);
-	shop_pay(&shop, &pay, "pay", 5, paid);
-	shop_cancel(&shop, &cancel, 5, paid);
-	cr_expect_eq(cancel.outcome, STORE_REFUSED);
 	cr_expect_not(cancel.freed);
-	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM sold"), 1);
 	shop_sound(&shop);
 	store_reply_free(&cancel.reply);
+	shop_close(&shop);
+}
+
+/* --- refunds --- */
+
+static void check_account(struct shop *shop, int64_t balance, int64_t points)
+{
+	cr_expect_eq(shop_number(shop, "SELECT balance FROM accounts WHERE user_id = 5"), balance);
+	cr_expect_eq(shop_number(shop, "SELECT points FROM accounts WHERE user_id = 5"), points);
+}
+
+Test(store_cancel, a_paid_one_is_refunded_and_its_reward_taken_back)
+{
+	static const char body[] =
+		"{\"id\":1,\"status\":\"cancelled\",\"refunded\":100,\"points_revoked\":10}";
+	struct shop shop;
+	struct store_cancel cancel = {0}, again = {0};
+	struct store_pay pay = {0};
+	struct idem idem = shop_idem("hold", "");
+
+	shop_open(&shop, 1, 1);
+	int64_t id = shop_held(&shop, "hold", 5, 7);
+	shop_pay(&shop, &pay, "pay", 5, id);
+	check_account(&shop, SHOP_BALANCE - 100, 10);
+	shop_cancel(&shop, &cancel, 5, id);
+	shop_replied(cancel.reply, 200, body);
+	cr_expect(cancel.freed && cancel.was_paid && cancel.seat_count == 1);
+	cr_expect_eq(cancel.seat_ids[0], 7);
+	cr_expect_arr_eq(cancel.hold_key.bytes, idem.key.bytes, DIGEST_SIZE);
+	check_account(&shop, SHOP_BALANCE, 0);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM sold"), 0);
+	cr_expect_eq(shop_number(&shop,
+			     "SELECT version FROM seats WHERE id = 7 AND status = 'available'"),
+		2);
+	cr_expect_eq(
+		shop_number(&shop,
+			"SELECT count(*) FROM outbox WHERE kind = 'reservation.refunded'"
+			" AND payload->>'refunded' = '100' AND payload->>'points_revoked' = '10'"),
+		1);
+
+	shop_held(&shop, "next", 6, 7);
+	shop_cancel(&shop, &again, 5, id);
+	shop_replied(again.reply, 200, body);
+	cr_expect_not(again.freed);
+	cr_expect_eq(shop_number(&shop, "SELECT user_id FROM seats WHERE id = 7"), 6);
+	shop_pay(&shop, &pay, "pay", 5, id);
+	cr_expect(pay.reply.replayed && pay.reply.status == 201);
+	shop_pay(&shop, &pay, "pay again", 5, id);
+	refused(&pay.reply, PROBLEM_RESERVATION_CANCELLED);
+	check_account(&shop, SHOP_BALANCE, 0);
+	shop_sound(&shop);
+	store_reply_free(&cancel.reply);
+	store_reply_free(&again.reply);
+	store_reply_free(&pay.reply);
+	shop_close(&shop);
+}
+
+/* The reward of the first paid for the second; what is gone of it comes off the refund. */
+Test(store_cancel, a_spent_reward_comes_off_the_refund)
+{
+	struct shop shop;
+	struct store_cancel cancel = {0};
+	struct store_pay pay = {0}, with_points = {.use_points = 6};
+
+	shop_open(&shop, 1, 1);
+	int64_t first = shop_held(&shop, "h1", 5, 7), second = shop_held(&shop, "h2", 5, 8);
+	shop_pay(&shop, &pay, "p1", 5, first); /* brings 10 */
+	shop_pay(&shop, &with_points, "p2", 5, second); /* takes 6 and 94 of money, brings 9 */
+	check_account(&shop, SHOP_BALANCE - 194, 13);
+	database_run(shop.db, "INSERT INTO ledger (user_id, unit, kind, amount, balance_after)"
+			      " VALUES (5, 'points', 'opening', -9, 4);"
+			      "UPDATE accounts SET points = 4 WHERE user_id = 5");
+	shop_cancel(&shop, &cancel, 5, first);
+	shop_replied(cancel.reply, 200,
+		"{\"id\":1,\"status\":\"cancelled\",\"refunded\":94,\"points_revoked\":4}");
+	check_account(&shop, SHOP_BALANCE - 100, 0);
+	shop_cancel(&shop, &cancel, 5, second); /* 6 come back, and go for the 9 */
+	shop_replied(cancel.reply, 200,
+		"{\"id\":2,\"status\":\"cancelled\",\"refunded\":91,\"points_revoked\":6}");
+	check_account(&shop, SHOP_BALANCE - 9, 0);
+	shop_sound(&shop);
+	store_reply_free(&cancel.reply);
+	store_reply_free(&pay.reply);
+	store_reply_free(&with_points.reply);
+	shop_close(&shop);
+}
+
+Test(store_cancel, what_points_paid_alone_comes_back_as_points)
+{
+	struct shop shop;
+	struct store_cancel cancel = {0};
+	struct store_pay pay = {.use_points = 1000};
+
+	shop_open(&shop, 1, 1);
+	database_run(shop.db, "UPDATE accounts SET points = 150 WHERE user_id = 5;"
+			      "INSERT INTO ledger (user_id, unit, kind, amount, balance_after)"
+			      " VALUES (5, 'points', 'opening', 150, 150)");
+	shop_pay(&shop, &pay, "pay", 5, shop_held(&shop, "hold", 5, 7));
+	shop_replied(pay.reply, 201,
+		"{\"payment_id\":1,\"reservation_id\":1,\"status\":\"paid\",\"amount\":0,"
+		"\"balance\":1000,\"points_awarded\":0}");
+	check_account(&shop, SHOP_BALANCE, 50);
+	shop_cancel(&shop, &cancel, 5, 1);
+	shop_replied(cancel.reply, 200,
+		"{\"id\":1,\"status\":\"cancelled\",\"refunded\":0,\"points_revoked\":0}");
+	check_account(&shop, SHOP_BALANCE, 150);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM ledger WHERE kind = 'refund'"), 1);
+	shop_sound(&shop);
+	store_reply_free(&cancel.reply);
+	store_reply_free(&pay.reply);
+	shop_close(&shop);
+}
+
+Test(store_cancel, in_a_batch_each_sees_what_those_before_it_gave_back)
+{
+	enum { COUNT = 4 };
+	struct shop shop;
+	struct store_pay pay = {0};
+	struct store_cancel cancels[COUNT] = {0};
+	struct shop_answer answers[COUNT];
+	int64_t ids[2];
+
+	shop_open(&shop, 1, 1);
+	ids[0] = shop_held(&shop, "h1", 5, 7);
+	ids[1] = shop_held(&shop, "h2", 5, 8);
+	shop_pay(&shop, &pay, "p1", 5, ids[0]);
+	shop_pay(&shop, &pay, "p2", 5, ids[1]);
+	for (int i = 0; i < COUNT; i++) {
+		cancels[i].user_id = 5;
+		cancels[i].reservation_id = ids[i % 2];
+		cancels[i].request_id = "request-1";
+		shop_expect(&cancels[i].op, &answers[i]);
+		store_cancel(shop.pg, &cancels[i]);
+	}
+	for (int i = 0; i < COUNT; i++)
+		shop_await(&shop, &answers[i]);
+	for (int i = 0; i < 2; i++) {
+		cr_expect(cancels[i].freed != cancels[i + 2].freed);
+		shop_replied(cancels[i].reply, 200, cancels[i + 2].reply.body);
+	}
+	check_account(&shop, SHOP_BALANCE, 0);
+	shop_sound(&shop);
+	for (int i = 0; i < COUNT; i++)
+		store_reply_free(&cancels[i].reply);
 	store_reply_free(&pay.reply);
 	shop_close(&shop);
 }

@@ -1,5 +1,5 @@
 /* A storm on the stores: two instances of several lanes each, holds of overlapping seats in random order,
- * short ones that lapse on the way, payments, cancellations, charges and sweeps, all at once. Nothing may
+ * short ones that lapse on the way, payments, cancellations, refunds, charges and sweeps, all at once. Nothing may
  * deadlock, and every invariant of shop.sql must hold when it is over. */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "tests/live/shop.h"
 #include "tests/support/wait.h"
 
-enum { SHOPPERS = 300, ROUNDS = 40, PEOPLE = 30, SEATS = 100 };
+enum { SHOPPERS = 300, ROUNDS = 40, PEOPLE = 30, SEATS = 100, USER_LIMIT = 6 };
 
 /* What a shopper does with a hold. */
 enum plan { PLAN_PAY, PLAN_CANCEL, PLAN_LEAVE };
@@ -36,7 +36,7 @@ struct shopper {
 struct storm {
 	struct shop shop;
 	struct shopper shoppers[SHOPPERS];
-	unsigned done, holds, refused, paid, expired, cancelled, replayed;
+	unsigned done, holds, refused, limited, paid, expired, cancelled, refunded, replayed;
 	unsigned random;
 	struct store_sweep sweep;
 	int64_t swept;
@@ -44,6 +44,7 @@ struct storm {
 };
 
 static void shopper_next(struct shopper *shopper);
+static void shopper_cancel(struct shopper *shopper);
 
 static unsigned roll(struct storm *storm, unsigned below)
 {
@@ -69,11 +70,17 @@ static void paid(struct pg_op *op, enum db_result result)
 
 	check_answer(op, result);
 	cr_assert_eq(shopper->pay.outcome, STORE_REPLY);
-	if (shopper->pay.paid)
-		shopper->storm->paid++;
-	else if (shopper->pay.reply.status == 410)
+	if (shopper->pay.reply.status == 410)
 		shopper->storm->expired++;
-	shopper_next(shopper);
+	if (!shopper->pay.paid) {
+		shopper_next(shopper);
+		return;
+	}
+	shopper->storm->paid++;
+	if (roll(shopper->storm, 2) == 0)
+		shopper_cancel(shopper);
+	else
+		shopper_next(shopper);
 }
 
 static void cancelled(struct pg_op *op, enum db_result result)
@@ -83,7 +90,18 @@ static void cancelled(struct pg_op *op, enum db_result result)
 	check_answer(op, result);
 	cr_assert_eq(shopper->cancel.outcome, STORE_REPLY);
 	shopper->storm->cancelled += shopper->cancel.freed;
+	shopper->storm->refunded += shopper->cancel.was_paid;
 	shopper_next(shopper);
+}
+
+static void shopper_cancel(struct shopper *shopper)
+{
+	shopper->cancel.user_id = shopper->user_id;
+	shopper->cancel.reservation_id = shopper->hold.reservation_id;
+	shopper->cancel.request_id = "r";
+	shopper->cancel.op.done = cancelled;
+	shopper->cancel.op.owner = shopper;
+	store_cancel(instance(shopper), &shopper->cancel);
 }
 
 static void held(struct pg_op *op, enum db_result result)
@@ -92,6 +110,11 @@ static void held(struct pg_op *op, enum db_result result)
 	struct storm *storm = shopper->storm;
 
 	check_answer(op, result);
+	if (shopper->hold.outcome == STORE_REFUSED) {
+		storm->limited++;
+		shopper_next(shopper);
+		return;
+	}
 	cr_assert_eq(shopper->hold.outcome, STORE_REPLY);
 	if (shopper->hold.reply.status != 201) {
 		storm->refused++;
@@ -111,14 +134,7 @@ static void held(struct pg_op *op, enum db_result result)
 		shopper->pay.op.owner = shopper;
 		store_pay(instance(shopper), &shopper->pay);
 		break;
-	case PLAN_CANCEL:
-		shopper->cancel.user_id = shopper->user_id;
-		shopper->cancel.reservation_id = shopper->hold.reservation_id;
-		shopper->cancel.request_id = "r";
-		shopper->cancel.op.done = cancelled;
-		shopper->cancel.op.owner = shopper;
-		store_cancel(instance(shopper), &shopper->cancel);
-		break;
+	case PLAN_CANCEL: shopper_cancel(shopper); break;
 	case PLAN_LEAVE: shopper_next(shopper); break;
 	}
 }
@@ -149,6 +165,7 @@ static void shopper_hold(struct shopper *shopper)
 	bool lapses = shopper->plan == PLAN_LEAVE || roll(storm, 2) == 0;
 	hold->hold_ttl_ms = lapses ? 1 + roll(storm, 20) : 60000;
 	hold->currency = "KRW";
+	hold->user_limit = USER_LIMIT;
 	hold->op.done = held;
 	hold->op.owner = shopper;
 	store_hold(instance(shopper), hold);
@@ -216,10 +233,12 @@ Test(store_storm, overlapping_seats_never_deadlock_and_nothing_is_sold_twice, .t
 		cr_assert_lt(now_ms(), give_up_ms, "the storm does not end");
 		shop_turn(&storm.shop);
 	}
-	cr_log_info("%u holds, %u refused, %u paid, %u too late, %u cancelled, %lld swept",
-		storm.holds, storm.refused, storm.paid, storm.expired, storm.cancelled,
-		(long long)storm.swept);
-	cr_expect(storm.holds > 0 && storm.refused > 0 && storm.paid > 0 && storm.cancelled > 0);
+	cr_log_info("%u holds, %u refused, %u over the limit, %u paid, %u too late, %u cancelled, "
+		    "%u of them refunded, %lld swept",
+		storm.holds, storm.refused, storm.limited, storm.paid, storm.expired,
+		storm.cancelled, storm.refunded, (long long)storm.swept);
+	cr_expect(storm.holds > 0 && storm.refused > 0 && storm.limited > 0 && storm.paid > 0 &&
+		  storm.cancelled > storm.refunded && storm.refunded > 0);
 	cr_expect_eq(shop_number(&storm.shop, deadlocks), 0);
 	cr_expect_eq(shop_number(&storm.shop, "SELECT count(*) FROM payments"), storm.paid);
 	shop_sound(&storm.shop);

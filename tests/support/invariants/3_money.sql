@@ -22,11 +22,21 @@ SELECT format('user %s is in the ledger and has no account', l.user_id)
 FROM ledger l LEFT JOIN accounts a USING (user_id)
 WHERE a.user_id IS NULL
 UNION ALL
-SELECT format('reservation %s: payments of %s, the ledger took %s', coalesce(p.reservation_id, l.reservation_id),
-	coalesce(p.amount, 0), coalesce(l.amount, 0))
-FROM (SELECT reservation_id, sum(amount) AS amount FROM payments GROUP BY reservation_id) p
+SELECT format('reservation %s of user %s: a %s of %s %s, the ledger says %s', reservation_id, user_id, kind,
+	coalesce(p.amount, 0), unit, coalesce(l.amount, 0))
+FROM (
+	SELECT payments.reservation_id, payments.user_id, e.unit, e.kind, sum(e.amount) AS amount
+	FROM payments, LATERAL (VALUES
+		('money'::ledger_unit, 'payment'::ledger_kind, -payments.amount),
+		('points', 'payment', -points_used),
+		('points', 'reward', points_awarded),
+		('money', 'refund', refunded),
+		('points', 'refund', CASE WHEN refunded_at IS NOT NULL THEN points_used END),
+		('points', 'reward_revoked', -points_revoked)) AS e(unit, kind, amount)
+	GROUP BY payments.reservation_id, payments.user_id, e.unit, e.kind
+) p
 FULL JOIN (
-	SELECT reservation_id, -sum(amount) AS amount FROM ledger
-	WHERE unit = 'money' AND kind = 'payment' GROUP BY reservation_id
-) l USING (reservation_id)
+	SELECT reservation_id, user_id, unit, kind, sum(amount) AS amount FROM ledger
+	WHERE kind NOT IN ('opening', 'charge') GROUP BY reservation_id, user_id, unit, kind
+) l USING (reservation_id, user_id, unit, kind)
 WHERE coalesce(p.amount, 0) <> coalesce(l.amount, 0)
