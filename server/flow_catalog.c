@@ -1,14 +1,14 @@
 /* What is on sale, from the catalog: events, one event, its performances, its line in public. Answered on
  * the spot, but for an event that is not known yet: changes are then read once more. */
-#include <stdlib.h>
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/json.h"
 #include "server/catalog.h"
 #include "server/flow.h"
 #include "server/flows.h"
+#include "server/page.h"
 
-enum { LIMIT_DEFAULT = 50, LIMIT_MAX = 200, LIST_BODY_MAX = 4 * 1024 * 1024 };
+enum { LIST_BODY_MAX = 4 * 1024 * 1024 };
 
 static const char ONE_SECOND[] = "Cache-Control: public, max-age=1\r\n";
 
@@ -89,35 +89,11 @@ static void reply_body(struct flow *flow, struct buf *body)
 
 /* --- the list --- */
 
-/* after= and limit=: whole numbers; false with what is wrong in errors. */
-static bool read_page(
-	const struct request *request, int64_t *after, int64_t *limit, struct json_errors *errors)
-{
-	static const char *const names[] = {"after", "limit"};
-	int64_t *const values[] = {after, limit};
-	static const int64_t maximums[] = {INT64_MAX - 1, LIMIT_MAX}, minimums[] = {0, 1};
-	char text[24], *end;
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (!http_query_param(request->http->query, names[i], text, sizeof text))
-			continue;
-		long long value = strtoll(text, &end, 10);
-		if (text[0] < '0' || text[0] > '9' || *end != '\0' || value < minimums[i] ||
-			value > maximums[i])
-			json_error_add(
-				errors, names[i], i == 0 ? "must be an id" : "must be 1 to 200");
-		else
-			*values[i] = value;
-	}
-	return errors->count == 0;
-}
-
 void events_start(const struct request *request)
 {
 	struct flow *flow = flow_new(sizeof *flow, request);
 	const struct catalog *catalog = request->app->catalog;
-	struct json_errors errors = {0};
-	int64_t after = 0, limit = LIMIT_DEFAULT;
+	struct page page;
 
 	if (flow == NULL)
 		return;
@@ -125,15 +101,13 @@ void events_start(const struct request *request)
 		flow_fail(flow, PROBLEM_UNAVAILABLE);
 		return;
 	}
-	if (!read_page(request, &after, &limit, &errors)) {
-		flow_fail_validation(flow, &errors);
+	if (!page_read(flow, request, &page))
 		return;
-	}
 	struct buf body = BUF_INIT(LIST_BODY_MAX);
-	size_t i = catalog_events_after(catalog, after), count = catalog_event_count(catalog),
+	size_t i = catalog_events_after(catalog, page.after), count = catalog_event_count(catalog),
 	       first = i;
 	buf_append_text(&body, "{\"items\":[");
-	for (; i < count && i - first < (size_t)limit; i++) {
+	for (; i < count && i - first < (size_t)page.limit; i++) {
 		if (i > first)
 			buf_append_char(&body, ',');
 		append_event(&body, catalog_event_at(catalog, i));

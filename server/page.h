@@ -1,0 +1,21 @@
+/* after= and limit= of the calls that give a list a page at a time. */
+#ifndef ONSALE_SERVER_PAGE_H
+#define ONSALE_SERVER_PAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct flow;
+struct request;
+
+enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200 };
+
+struct page {
+	int64_t after; /* an id; 0 where none was given */
+	int64_t limit; /* 1 to PAGE_LIMIT_MAX */
+};
+
+/* False where one of them is wrong, and the flow was ended (422). */
+bool page_read(struct flow *flow, const struct request *request, struct page *page);
+
+#endif
