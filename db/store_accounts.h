@@ -1,4 +1,4 @@
-/* People and their money: accounts, the ledger, charges, log-in records. */
+/* People and their money: sign-up, accounts, the ledger, charges, log-in records. */
 #ifndef ONSALE_DB_STORE_ACCOUNTS_H
 #define ONSALE_DB_STORE_ACCOUNTS_H
 
@@ -35,5 +35,35 @@ struct store_login {
 	char password_hash[STORE_HASH_SIZE];
 };
 void store_login(struct pg *pg, struct store_login *login);
+
+/* Makes a person with an empty account, in one transaction. */
+struct store_sign_up {
+	struct pg_op op;
+	const char *email, *name;
+	const char *password_hash; /* with a salt of this sign-up's own: it names the request */
+	bool taken; /* somebody has this e-mail (compared without case) */
+	int64_t user_id; /* where it is not taken */
+};
+void store_sign_up(struct pg *pg, struct store_sign_up *sign_up);
+
+/* A person, as the contract shows it to itself. STORE_REPLY (200) or STORE_NOT_FOUND. Batched. */
+struct store_me {
+	struct pg_op op;
+	int64_t user_id;
+	const char *currency;
+	enum store_outcome outcome;
+	struct store_reply reply;
+};
+void store_me(struct pg *pg, struct store_me *me);
+
+/* A page of a person's ledger, oldest first: entries whose ids are above `after`. STORE_REPLY (200) or
+ * STORE_NOT_FOUND. */
+struct store_ledger {
+	struct pg_op op;
+	int64_t user_id, after, limit;
+	enum store_outcome outcome;
+	struct store_reply reply;
+};
+void store_ledger(struct pg *pg, struct store_ledger *ledger);
 
 #endif

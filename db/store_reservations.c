@@ -394,6 +394,7 @@ static bool sweep_decode(const struct pg_rows *rows, struct pg_op *const *ops, u
 		return true;
 	SWEEP(ops[0])->swept = pg_row_i64(rows, 0, 0);
 	SWEEP(ops[0])->keys_dropped = pg_row_i64(rows, 0, 1);
+	SWEEP(ops[0])->revocations_dropped = pg_row_i64(rows, 0, 2);
 	return true;
 }
 
@@ -407,6 +408,7 @@ void store_sweep(struct pg *pg, struct store_sweep *sweep)
 {
 	sweep->swept = 0;
 	sweep->keys_dropped = 0;
+	sweep->revocations_dropped = 0;
 	pg_submit(pg, &sweep->op, &store_sweep_statement);
 }
 

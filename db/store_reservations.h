@@ -103,6 +103,7 @@ struct store_sweep {
 	int64_t limit;
 	int64_t swept; /* holds ended */
 	int64_t keys_dropped; /* idempotency records older than 24 h, dropped in passing, at most limit */
+	int64_t revocations_dropped; /* log-outs of tokens that have expired, likewise */
 };
 void store_sweep(struct pg *pg, struct store_sweep *sweep);
 

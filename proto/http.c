@@ -823,18 +823,35 @@ static bool percent_decode(const char *from, size_t len, char *text, size_t size
 	return true;
 }
 
-bool http_query_param(const char *query, const char *name, char *text, size_t size)
+/* The parameter's value, not decoded; NULL where there is none of this name. */
+static const char *find_param(const char *query, const char *name, size_t *value_len)
 {
-	CHECK(size > 0);
 	size_t name_len = strlen(name);
 	while (*query != '\0') {
 		size_t len = strcspn(query, "&");
-		if (len > name_len && query[name_len] == '=' && memcmp(query, name, name_len) == 0)
-			return percent_decode(query + name_len + 1, len - name_len - 1, text, size);
+		if (len > name_len && query[name_len] == '=' &&
+			memcmp(query, name, name_len) == 0) {
+			*value_len = len - name_len - 1;
+			return query + name_len + 1;
+		}
 		query += len;
 		query += *query == '&';
 	}
-	return false;
+	return NULL;
+}
+
+bool http_query_param(const char *query, const char *name, char *text, size_t size)
+{
+	size_t len;
+	CHECK(size > 0);
+	const char *value = find_param(query, name, &len);
+	return value != NULL && percent_decode(value, len, text, size);
+}
+
+bool http_query_has(const char *query, const char *name)
+{
+	size_t len;
+	return find_param(query, name, &len) != NULL;
 }
 
 const char *http_method_name(enum http_method method)

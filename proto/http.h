@@ -75,6 +75,9 @@ void http_parser_next(struct http_parser *parser);
  * missing, malformed or longer than size - 1. */
 bool http_query_param(const char *query, const char *name, char *text, size_t size);
 
+/* True where the query names it, whatever its value. */
+bool http_query_has(const char *query, const char *name);
+
 /* "GET"; "OTHER" for HTTP_OTHER. */
 const char *http_method_name(enum http_method method);
 

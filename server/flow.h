@@ -27,8 +27,11 @@ struct request {
 	struct http_parser *parser; /* for http_header */
 	const char *id; /* the request id */
 	int64_t path_ids[2]; /* the {…} of the route's path */
-	int64_t user_id; /* of the access token; 0 where the route asks for none */
+	/* Of the access token; 0 and NULL where the route asks for none. */
+	int64_t user_id;
 	bool admin;
+	const char *token; /* its text */
+	int64_t token_expires_unix_s;
 };
 
 struct flow {

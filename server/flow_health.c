@@ -7,6 +7,7 @@
 #include "server/flow.h"
 #include "server/flows.h"
 #include "server/net.h"
+#include "server/revocations.h"
 
 enum { METRICS_MAX = 64 * 1024 };
 
@@ -32,7 +33,8 @@ void readyz_start(const struct request *request)
 
 	if (flow == NULL)
 		return;
-	if (app->draining || !pg_up(app->pg) || !catalog_loaded(app->catalog)) {
+	if (app->draining || !pg_up(app->pg) || !catalog_loaded(app->catalog) ||
+		!revocations_loaded(app->revocations)) {
 		flow_fail_extra(flow, PROBLEM_UNAVAILABLE,
 			app->draining ? ",\"down\":[\"draining\"]" : ",\"down\":[\"postgresql\"]",
 			NULL);
@@ -79,6 +81,9 @@ void metrics_start(const struct request *request)
 		redis_breaker(app->redis));
 	metric(&out, "onsale_postgresql_pending", "gauge",
 		"PostgreSQL operations waiting or in flight.", pg_pending(app->pg));
+	metric(&out, "onsale_revocations", "gauge",
+		"Access tokens that were logged out and have not expired.",
+		revocations_count(app->revocations));
 	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8",
 		"Cache-Control: no-store\r\n", out.data, out.len);
 	buf_free(&out);

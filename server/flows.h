@@ -5,9 +5,13 @@
 struct request;
 
 /* people */
+void signup_start(const struct request *request);
 void login_start(const struct request *request);
+void logout_start(const struct request *request);
+void me_start(const struct request *request);
 void balance_start(const struct request *request);
 void charge_start(const struct request *request);
+void ledger_start(const struct request *request);
 
 /* what is on sale */
 void events_start(const struct request *request);

@@ -1,6 +1,6 @@
 /* Jobs go to the worker through `waiting` and come back through `finished`, both under one mutex; an eventfd
  * wakes the loop.
- *   hasher_verify -> waiting -> work (the thread) -> finished -> jobs_finished (the loop) -> done
+ *   hasher_verify, hasher_make -> waiting -> work (the thread) -> finished -> jobs_finished (the loop) -> done
  *
  * A job belongs to the worker from the moment it is queued until the loop takes it off `finished`. */
 #include "server/hasher.h"
@@ -23,6 +23,7 @@ struct hasher {
 	pthread_t thread;
 	struct event *wake; /* the eventfd's */
 	int wake_fd;
+	unsigned memory_kib, passes; /* the cost of a hash */
 	/* Of a password that nobody knows: stands in where there is no hash. */
 	char no_hash[HASHER_HASH_SIZE];
 
@@ -35,12 +36,18 @@ struct hasher {
 
 _Static_assert(HASHER_HASH_SIZE == crypto_pwhash_STRBYTES, "as libsodium writes them");
 
+static bool hash_of(
+	const char *password, unsigned memory_kib, unsigned passes, char hash[HASHER_HASH_SIZE])
+{
+	return crypto_pwhash_str(
+		       hash, password, strlen(password), passes, (size_t)memory_kib * 1024) == 0;
+}
+
 void hasher_hash_now(
 	const char *password, unsigned memory_kib, unsigned passes, char hash[HASHER_HASH_SIZE])
 {
 	CHECK(sodium_init() >= 0);
-	CHECK(crypto_pwhash_str(
-		      hash, password, strlen(password), passes, (size_t)memory_kib * 1024) == 0);
+	CHECK(hash_of(password, memory_kib, passes, hash));
 }
 
 /* --- the worker --- */
@@ -55,11 +62,25 @@ static bool matches(const char *hash, const char *password)
 	return false;
 }
 
-static void judge(const struct hasher *hasher, struct hasher_job *job)
+static bool verify(const struct hasher *hasher, const struct hasher_job *job)
 {
 	bool known = job->hash[0] != '\0';
 	bool match = matches(known ? job->hash : hasher->no_hash, job->password);
-	job->match = known && match;
+	return known && match;
+}
+
+/* All that can go wrong is a lack of memory. */
+static bool make(const struct hasher *hasher, struct hasher_job *job)
+{
+	if (hash_of(job->password, hasher->memory_kib, hasher->passes, job->hash))
+		return true;
+	log_error("argon2id: no memory to hash a password");
+	return false;
+}
+
+static void judge(const struct hasher *hasher, struct hasher_job *job)
+{
+	job->ok = job->make ? make(hasher, job) : verify(hasher, job);
 	sodium_memzero(job->password, sizeof job->password);
 }
 
@@ -105,7 +126,7 @@ static void answer(struct job_list *jobs)
 	struct hasher_job *job;
 	while ((job = STAILQ_FIRST(jobs))) {
 		STAILQ_REMOVE_HEAD(jobs, link);
-		job->done(job, job->match);
+		job->done(job, job->ok);
 	}
 }
 
@@ -140,6 +161,8 @@ struct hasher *hasher_new(struct event_base *base, unsigned memory_kib, unsigned
 	CHECK(sodium_init() >= 0);
 	randombytes_buf(random, sizeof random);
 	sodium_bin2hex(password, sizeof password, random, sizeof random);
+	hasher->memory_kib = memory_kib;
+	hasher->passes = passes;
 	hasher_hash_now(password, memory_kib, passes, hasher->no_hash);
 
 	STAILQ_INIT(&hasher->waiting);
@@ -155,9 +178,10 @@ struct hasher *hasher_new(struct event_base *base, unsigned memory_kib, unsigned
 	return hasher;
 }
 
-bool hasher_verify(struct hasher *hasher, struct hasher_job *job)
+static bool queue(struct hasher *hasher, struct hasher_job *job, bool to_make)
 {
-	job->match = false;
+	job->make = to_make;
+	job->ok = false;
 	job->hash[sizeof job->hash - 1] = '\0';
 	job->password[sizeof job->password - 1] = '\0';
 	pthread_mutex_lock(&hasher->mutex);
@@ -171,6 +195,16 @@ bool hasher_verify(struct hasher *hasher, struct hasher_job *job)
 	if (!room)
 		sodium_memzero(job->password, sizeof job->password);
 	return room;
+}
+
+bool hasher_verify(struct hasher *hasher, struct hasher_job *job)
+{
+	return queue(hasher, job, false);
+}
+
+bool hasher_make(struct hasher *hasher, struct hasher_job *job)
+{
+	return queue(hasher, job, true);
 }
 
 static void stop_worker(struct hasher *hasher)
@@ -188,7 +222,7 @@ static void drop(struct job_list *jobs)
 	struct hasher_job *job;
 	STAILQ_FOREACH (job, jobs, link) {
 		sodium_memzero(job->password, sizeof job->password);
-		job->match = false;
+		job->ok = false;
 	}
 	answer(jobs);
 }

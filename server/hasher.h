@@ -15,29 +15,32 @@ enum {
 	HASHER_PASSWORD_SIZE = 1025
 };
 
-/* A password to compare with a hash; embedded in the caller's struct, which stays where it is, untouched,
- * until `done`. */
+/* A password to compare with a hash, or to make one of; embedded in the caller's struct, which stays where
+ * it is, untouched, until `done`. */
 struct hasher_job {
 	/* the caller's */
-	void (*done)(struct hasher_job *job, bool match);
+	void (*done)(struct hasher_job *job, bool ok); /* it matches; the hash is made */
 	void *owner;
-	char hash[HASHER_HASH_SIZE]; /* "": there is none; as slow as any, and matches nothing */
+	/* To compare with: "" where there is none, which is as slow as any and matches nothing; or, NUL-terminated,
+	 * what was made. */
+	char hash[HASHER_HASH_SIZE];
 	char password[HASHER_PASSWORD_SIZE]; /* wiped before `done`, or when refused */
 
 	/* hasher.c's */
 	STAILQ_ENTRY(hasher_job) link;
-	bool match;
+	bool make, ok;
 };
 
-/* Starts the worker. The cost is that of hasher_hash_now, and of comparing with no hash. */
+/* Starts the worker. The cost is that of new hashes, and of comparing with no hash. */
 struct hasher *hasher_new(struct event_base *base, unsigned memory_kib, unsigned passes);
 
 /* Joins the worker once the hash at work is done; jobs that have not been answered are, with false. */
 void hasher_free(struct hasher *hasher);
 
-/* Queues the job; `done` is called once, from the event loop, never before this returns. False, and the
- * job is not taken, where HASHER_WAITING_MAX jobs wait already. */
+/* Queues the job, to compare or to make; `done` is called once, from the event loop, never before this
+ * returns. False, and the job is not taken, where HASHER_WAITING_MAX jobs wait already. */
 bool hasher_verify(struct hasher *hasher, struct hasher_job *job);
+bool hasher_make(struct hasher *hasher, struct hasher_job *job);
 
 /* A new hash, NUL-terminated. Blocks: for the commands, not for the loop. */
 void hasher_hash_now(

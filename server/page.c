@@ -15,27 +15,29 @@ static const struct {
 
 _Static_assert(PAGE_LIMIT_MAX == 200, "as the message says");
 
-/* A whole number without a sign; of more digits than fit the highest, which is too high. */
-static bool read_number(const char *text, int64_t *number)
+/* A whole number without a sign. */
+static bool read_number(const char *query, const char *name, int64_t *number)
 {
-	char *end;
+	char text[HTTP_HEAD_MAX], *end;
 
-	*number = strtoll(text, &end, 10);
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0';
+	if (!http_query_param(query, name, text, sizeof text) || text[0] < '0' || text[0] > '9')
+		return false;
+	*number = strtoll(
+		text, &end, 10); /* of more digits than fit: the highest, which is too high */
+	return *end == '\0';
 }
 
 bool page_read(struct flow *flow, const struct request *request, struct page *page)
 {
 	const char *query = request->http->query;
 	struct json_errors errors = {0};
-	char text[HTTP_HEAD_MAX];
 
 	*page = (struct page){.limit = PAGE_LIMIT_DEFAULT};
 	int64_t *const values[] = {&page->after, &page->limit};
 	for (size_t i = 0; i < ARRAY_LEN(params); i++) {
-		if (!http_query_param(query, params[i].name, text, sizeof text))
+		if (!http_query_has(query, params[i].name))
 			continue;
-		if (!read_number(text, values[i]) || *values[i] < params[i].min ||
+		if (!read_number(query, params[i].name, values[i]) || *values[i] < params[i].min ||
 			*values[i] > params[i].max)
 			json_error_add(&errors, params[i].name, params[i].message);
 	}

@@ -11,6 +11,7 @@
 #include "proto/jwt.h"
 #include "server/flow.h"
 #include "server/flows.h"
+#include "server/revocations.h"
 
 enum guard { GUARD_NONE, GUARD_USER, GUARD_ADMIN };
 
@@ -35,9 +36,13 @@ static const struct route {
 	{HTTP_GET, "/v1/events", GUARD_NONE, events_start},
 	{HTTP_GET, "/v1/events/{}", GUARD_NONE, event_start},
 	{HTTP_GET, "/v1/events/{}/performances", GUARD_NONE, performances_start},
+	{HTTP_POST, "/v1/users", GUARD_NONE, signup_start},
 	{HTTP_POST, "/v1/sessions", GUARD_NONE, login_start},
+	{HTTP_DELETE, "/v1/sessions/current", GUARD_USER, logout_start},
+	{HTTP_GET, "/v1/me", GUARD_USER, me_start},
 	{HTTP_GET, "/v1/me/balance", GUARD_USER, balance_start},
 	{HTTP_POST, "/v1/me/balance/charges", GUARD_USER, charge_start},
+	{HTTP_GET, "/v1/me/ledger", GUARD_USER, ledger_start},
 	{HTTP_POST, "/v1/admin/events", GUARD_ADMIN, admin_event_start},
 	{HTTP_POST, "/v1/admin/events/{}/performances", GUARD_ADMIN, admin_performance_start},
 	{HTTP_PUT, "/v1/admin/events/{}/queue", GUARD_ADMIN, admin_queue_start},
@@ -125,9 +130,14 @@ static bool pass_guard(struct request *request, enum guard guard)
 		return true;
 	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0 ||
 		!access_token_verify(
-			app->access_token_key, authorization + 7, clock_unix_ms() / 1000, &token)) {
+			app->access_token_key, authorization + 7, clock_unix_ms() / 1000, &token) ||
+		revocations_have(app->revocations, authorization + 7)) {
 		request_fail(request->conn, request->id, false, PROBLEM_UNAUTHORIZED,
 			"WWW-Authenticate: Bearer\r\n");
+		return false;
+	}
+	if (!revocations_loaded(app->revocations)) { /* it may have been logged out */
+		request_fail(request->conn, request->id, false, PROBLEM_UNAVAILABLE, NULL);
 		return false;
 	}
 	if (guard == GUARD_ADMIN && !token.admin) {
@@ -136,6 +146,8 @@ static bool pass_guard(struct request *request, enum guard guard)
 	}
 	request->user_id = token.user_id;
 	request->admin = token.admin;
+	request->token = authorization + 7;
+	request->token_expires_unix_s = token.expires_unix_s;
 	return true;
 }
 

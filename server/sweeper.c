@@ -44,8 +44,8 @@ static void swept(struct pg_op *op, enum db_result result)
 	struct sweeper *sweeper = op->owner;
 	const struct store_sweep *store = &sweeper->store;
 
-	if (result == DB_OK &&
-		(store->swept == SWEEP_LIMIT || store->keys_dropped == SWEEP_LIMIT)) {
+	if (result == DB_OK && (store->swept == SWEEP_LIMIT || store->keys_dropped == SWEEP_LIMIT ||
+				       store->revocations_dropped == SWEEP_LIMIT)) {
 		sweep(sweeper); /* there is more */
 		return;
 	}

@@ -1,5 +1,6 @@
-/* The sweeper: ends lapsed holds and drops old idempotency records, each seat.sweep_ms, on one instance at
- * a time where Redis is there to say which. For tidiness alone: every judge looks at a hold's expiry. */
+/* The sweeper: ends lapsed holds, and drops old idempotency records and log-outs of expired tokens, each
+ * seat.sweep_ms, on one instance at a time where Redis is there to say which. For tidiness alone: every judge
+ * looks at a hold's expiry. */
 #ifndef ONSALE_SERVER_SWEEPER_H
 #define ONSALE_SERVER_SWEEPER_H
 

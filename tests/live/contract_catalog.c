@@ -55,6 +55,7 @@ Test(contract_catalog, events)
 		  json_is_null(json_object_get(answer_json(answer), "next")));
 	check_event(json_array_get(items, 0), &second);
 	get(world, "/v1/events?limit=0", 422, "validation_failed");
+	get(world, "/v1/events?limit=%zz", 422, "validation_failed");
 	get(world, "/v1/events?after=x", 422, "validation_failed");
 	sale_close(&second);
 	world_close(world);

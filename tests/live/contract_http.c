@@ -20,6 +20,8 @@ Test(contract_http, paths_and_methods)
 		{"POST", "/v1/events", 405, "method_not_allowed", "GET, HEAD"},
 		{"PUT", "/v1/queue", 405, "method_not_allowed", "GET, HEAD, DELETE"},
 		{"GET", "/v1/sessions", 405, "method_not_allowed", "POST"},
+		{"GET", "/v1/sessions/current", 405, "method_not_allowed", "DELETE"},
+		{"GET", "/v1/users", 405, "method_not_allowed", "POST"},
 		{"PATCH", "/v1/reservations/1", 405, "method_not_allowed", "GET, HEAD, DELETE"},
 		{"GET", "/v1/reservations/1/payment", 405, "method_not_allowed", "POST"},
 		{"DELETE", "/v1/events/1/queue", 405, "method_not_allowed", "GET, HEAD, POST"},

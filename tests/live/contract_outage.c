@@ -176,11 +176,17 @@ Test(contract_outage, line_without_postgresql)
 {
 	struct world *world = world_open(&options);
 
-	world_fill(world, 2, 0, &(struct sale_options){.queue = true, .capacity = 2});
+	world_fill(world, 3, 0, &(struct sale_options){.queue = true, .capacity = 2});
+	struct call third = join_call(world, 2); /* a new line asks PostgreSQL for its epoch */
+	struct answer *answer = expect(world, &third, 201, NULL);
+	struct call leave = {.method = "DELETE",
+		.path = "/v1/queue",
+		.queue_token = answer_text(answer, "token")};
+	expect(world, &leave, 204, NULL);
 	set_database(world, false);
 	cr_assert(wait_until(postgresql_is_missed, world, LIMIT_MS));
 	struct call first = join_call(world, 0), second = join_call(world, 1);
-	struct answer *answer = expect(world, &first, 201, NULL);
+	answer = expect(world, &first, 201, NULL);
 	cr_assert(answer_is(answer, "status", "waiting") && answer_int(answer, "position") == 1);
 	answer = expect(world, &second, 201, NULL);
 	cr_assert(answer_is(answer, "status", "waiting") && answer_int(answer, "position") == 2);

@@ -1,5 +1,7 @@
 -- A large house: 1,000,000 seats in ten performances, 100,000 people, and 40,000 reservations of two seats
 -- each: a quarter held, a quarter lapsed and not swept, a quarter expired, a quarter paid.
+-- Sign-ups that were refused have taken numbers; the people here are 1 to 100,000.
+SELECT setval('users_id_seq', 1, false);
 INSERT INTO users (email) SELECT 'p' || n || '@onsale.test' FROM generate_series(1, 100000) AS n;
 INSERT INTO accounts (user_id, balance) SELECT id, 1000000 FROM users WHERE id > 0;
 INSERT INTO ledger (user_id, unit, kind, amount, balance_after)
@@ -28,3 +30,6 @@ SELECT hold_key, hold_key, 201, repeat('x', 300), id,
 FROM reservations WHERE id > 0;
 INSERT INTO outbox (reservation_id, kind, payload)
 SELECT id, 'reservation.held', '{}' FROM reservations WHERE id > 0;
+INSERT INTO revocations (token, user_id, expires_at)
+SELECT decode(md5('t' || n), 'hex'), n, now() + CASE WHEN n % 100 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END
+FROM generate_series(1, 40000) AS n;

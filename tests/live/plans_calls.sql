@@ -15,6 +15,7 @@ ALTER TABLE sold SET (autovacuum_enabled = off);
 ALTER TABLE payments SET (autovacuum_enabled = off);
 ALTER TABLE idempotency SET (autovacuum_enabled = off);
 ALTER TABLE outbox SET (autovacuum_enabled = off);
+ALTER TABLE revocations SET (autovacuum_enabled = off);
 
 -- A row or two in each, so that a table is one page, and known to be: there reading all of it is what the
 -- planner likes best.
@@ -34,4 +35,5 @@ VALUES (-1, -1, 100, 'KRW', 0, 0);
 INSERT INTO idempotency (key, body, status, reply)
 SELECT n::text::bytea, 'b', 201, 'x' FROM generate_series(1, 5) AS n;
 INSERT INTO outbox (reservation_id, kind, payload) VALUES (-1, 'early', '{}');
+INSERT INTO revocations (token, user_id, expires_at) VALUES ('early', -1, now() + interval '1 day');
 ANALYZE;

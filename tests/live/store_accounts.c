@@ -1,7 +1,9 @@
-/* Charges, balances, log-in records, the sweep, and single reservations, through the stores. */
+/* Charges, balances, sign-up, log-in records, log-outs, the sweep, and single reservations, through the
+ * stores. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
+#include "db/store_revocations.h"
 #include "proto/problem.h"
 #include "tests/live/shop.h"
 #include "tests/support/wait.h"
@@ -143,6 +145,126 @@ Test(store_login, finds_by_address_whatever_its_case_who_has_a_password)
 	shop_close(&shop);
 }
 
+static void sign_up(
+	struct shop *shop, struct store_sign_up *sign_up, const char *email, const char *hash)
+{
+	struct shop_answer answer;
+
+	sign_up->email = email;
+	sign_up->name = "Name";
+	sign_up->password_hash = hash;
+	shop_expect(&sign_up->op, &answer);
+	store_sign_up(shop->pg, sign_up);
+	shop_await(shop, &answer);
+}
+
+Test(store_sign_up, makes_a_person_once_and_finds_it_again_by_its_hash)
+{
+	struct shop shop;
+	struct store_sign_up first, again;
+
+	shop_open(&shop, 1, 1);
+	sign_up(&shop, &first, "New@onsale.test", "hash 1");
+	cr_expect(!first.taken && first.user_id > 0);
+	sign_up(&shop, &again, "nEW@onsale.test", "hash 2");
+	cr_expect(again.taken && again.user_id == 0);
+	sign_up(&shop, &again, "New@onsale.test", "hash 1"); /* as after a lost reply */
+	cr_expect(!again.taken && again.user_id == first.user_id);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM users u JOIN accounts a ON"
+					" a.user_id = u.id WHERE lower(email) = 'new@onsale.test'"
+					" AND role = 'buyer' AND balance = 0"),
+		1);
+	shop_sound(&shop);
+	shop_close(&shop);
+}
+
+static struct digest token_of(int number)
+{
+	struct digest_part part = {&number, sizeof number};
+
+	return digest_of(&part, 1);
+}
+
+static void revoke_all(struct shop *shop, struct store_revoke *revokes, int count)
+{
+	struct shop_answer answers[16];
+
+	for (int i = 0; i < count; i++) {
+		shop_expect(&revokes[i].op, &answers[i]);
+		store_revoke(shop->pg, &revokes[i]);
+	}
+	for (int i = 0; i < count; i++) {
+		shop_await(shop, &answers[i]);
+		cr_expect_eq(answers[i].result, DB_OK);
+	}
+}
+
+static void read_revoked(
+	struct shop *shop, struct store_revoked *revoked, int64_t after, int64_t limit)
+{
+	struct shop_answer answer;
+
+	*revoked = (struct store_revoked){.after = after, .limit = limit};
+	shop_expect(&revoked->op, &answer);
+	store_revoked(shop->pg, revoked);
+	shop_await(shop, &answer);
+}
+
+Test(store_revocations, are_kept_once_and_read_by_revision)
+{
+	struct shop shop;
+	struct store_revoked page;
+	struct store_revoke revokes[] = {
+		{.token = token_of(1), .user_id = 5, .expires_unix_s = 4000000000},
+		{.token = token_of(2), .user_id = 6, .expires_unix_s = INT64_MAX},
+		{.token = token_of(1), .user_id = 5, .expires_unix_s = 4000000000}};
+
+	shop_open(&shop, 1, 1);
+	revoke_all(&shop, revokes, 3);
+	revoke_all(&shop, revokes, 1);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM revocations"), 2);
+	read_revoked(&shop, &page, 0, 1);
+	cr_assert_eq(page.count, 1);
+	cr_expect_arr_eq(page.list[0].token.bytes, revokes[0].token.bytes, DIGEST_SIZE);
+	cr_expect_eq(page.list[0].expires_unix_s, 4000000000);
+	int64_t seen = page.list[0].revision;
+	store_revoked_free(&page);
+	read_revoked(&shop, &page, seen, 10);
+	cr_assert_eq(page.count, 1);
+	cr_expect(page.list[0].revision > seen);
+	cr_expect_arr_eq(page.list[0].token.bytes, revokes[1].token.bytes, DIGEST_SIZE);
+	seen = page.list[0].revision;
+	store_revoked_free(&page);
+	read_revoked(&shop, &page, seen, 10);
+	cr_expect(page.count == 0 && page.list == NULL);
+	shop_close(&shop);
+}
+
+/* A log-out that has not committed holds the later ones back: no reader sees these before it. */
+Test(store_revocations, none_becomes_visible_after_a_higher_revision)
+{
+	struct shop shop;
+	struct shop_answer answer;
+	struct store_revoke later = {
+		.token = token_of(2), .user_id = 6, .expires_unix_s = 4000000000};
+
+	shop_open(&shop, 1, 1);
+	database_run(shop.db, "BEGIN; SELECT revoke('{first}', '{5}', '{4000000000}')");
+	PGconn *reader = database_connect(shop.url);
+	shop_expect(&later.op, &answer);
+	store_revoke(shop.pg, &later);
+	SHOP_UNTIL(&shop, shop_blocked(&shop) > 0);
+	cr_expect_eq(database_i64(reader, "SELECT count(*) FROM revocations", 0, NULL), 0);
+	database_run(shop.db, "COMMIT");
+	shop_await(&shop, &answer);
+	cr_expect_eq(answer.result, DB_OK);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM revocations a, revocations b"
+					" WHERE a.token = 'first' AND a.revision < b.revision"),
+		1);
+	PQfinish(reader);
+	shop_close(&shop);
+}
+
 static void sweep(struct shop *shop, struct store_sweep *sweep, int64_t limit)
 {
 	struct shop_answer answer;
@@ -203,6 +325,26 @@ Test(store_sweep, drops_keys_after_24_hours)
 	cr_expect_eq(swept.keys_dropped, 1);
 	cr_expect_eq(swept.swept, 0);
 	cr_expect_eq(shop_number(&shop, "SELECT reservation_id FROM idempotency"), 3);
+	shop_close(&shop);
+}
+
+Test(store_sweep, drops_log_outs_a_minute_after_their_tokens_expired)
+{
+	struct shop shop;
+	struct store_sweep swept;
+
+	shop_open(&shop, 1, 1);
+	database_run(shop.db,
+		"INSERT INTO revocations (token, user_id, expires_at) VALUES"
+		" ('a', 5, now() - interval '62 seconds'), ('b', 5, now() - interval '61 seconds'),"
+		" ('c', 5, now() - interval '50 seconds'), ('d', 5, now() + interval '1 hour')");
+	sweep(&shop, &swept, 1);
+	cr_expect_eq(swept.revocations_dropped, 1);
+	sweep(&shop, &swept, 10);
+	cr_expect_eq(swept.revocations_dropped, 1);
+	cr_expect_eq(
+		shop_number(&shop, "SELECT count(*) FROM revocations WHERE token IN ('c', 'd')"),
+		2);
 	shop_close(&shop);
 }
 

@@ -1,4 +1,5 @@
-/* The password worker: right and wrong passwords, accounts that do not exist, its limit, its end. */
+/* The password worker: right and wrong passwords, new hashes, accounts that do not exist, its limit, its
+ * end. */
 #include "server/hasher.h"
 
 #include <criterion/criterion.h>
@@ -34,11 +35,11 @@ struct login {
 	bool match;
 };
 
-static void answered(struct hasher_job *job, bool match)
+static void answered(struct hasher_job *job, bool ok)
 {
 	struct login *login = job->owner;
 	login->answers++;
-	login->match = match;
+	login->match = ok;
 	cr_expect(sodium_is_zero((const unsigned char *)job->password, sizeof job->password),
 		"the password is wiped");
 }
@@ -100,6 +101,20 @@ Test(hasher, tells_right_from_wrong)
 	cr_expect_not(verify(login_init(&login, hash, "correct horsf")));
 	cr_expect_not(verify(login_init(&login, hash, "")));
 	cr_expect_not(verify(login_init(&login, "no hash at all", "correct horse")));
+}
+
+Test(hasher, makes_hashes_of_its_own_cost)
+{
+	struct login made, login;
+	open_hasher(CHEAP_KIB);
+	cr_assert(hasher_make(hasher, &login_init(&made, "", "correct horse")->job));
+	cr_assert_eq(made.answers, 0, "done was called before the submitting call returned");
+	wait_for(&made);
+	cr_expect(made.answers == 1 && made.match);
+	cr_expect(strncmp(made.job.hash, "$argon2id$v=19$m=64,t=1,p=1$", 28) == 0, "%s",
+		made.job.hash);
+	cr_expect(verify(login_init(&login, made.job.hash, "correct horse")));
+	cr_expect_not(verify(login_init(&login, made.job.hash, "correct horsf")));
 }
 
 Test(hasher, takes_the_longest_password)

@@ -642,3 +642,14 @@ Test(http, decodes_query_parameters)
 			cr_expect_str_eq(text, examples[i].value);
 	}
 }
+
+/* Also one whose value is refused. */
+Test(http, knows_which_query_parameters_there_are)
+{
+	cr_expect(http_query_has("a=1&b=2", "b"));
+	cr_expect(http_query_has("a=%4", "a"));
+	cr_expect(http_query_has("a=", "a"));
+	cr_expect_not(http_query_has("aa=1", "a"));
+	cr_expect_not(http_query_has("a", "a"));
+	cr_expect_not(http_query_has("", "a"));
+}

@@ -1,0 +1,1 @@
+SELECT ledger_page($1, $2, $3)

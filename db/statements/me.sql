@@ -1,0 +1,1 @@
+SELECT op, document FROM me($1, $2)

@@ -1,0 +1,1 @@
+SELECT revoke($1, $2, $3)

@@ -1,0 +1,1 @@
+SELECT revision, token, expires_unix_s FROM revoked($1, $2)

@@ -1,0 +1,1 @@
+SELECT sign_up($1, $2, $3)
