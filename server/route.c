@@ -40,6 +40,8 @@ static const struct route {
 	{HTTP_POST, "/v1/admin/events", GUARD_ADMIN, admin_event_start},
 	{HTTP_POST, "/v1/admin/events/{}/performances", GUARD_ADMIN, admin_performance_start},
 	{HTTP_PUT, "/v1/admin/events/{}/queue", GUARD_ADMIN, admin_queue_start},
+	{HTTP_GET, "/v1/admin/events/{}/stats", GUARD_ADMIN, admin_stats_start},
+	{HTTP_GET, "/v1/admin/audit", GUARD_ADMIN, admin_audit_start},
 	{HTTP_GET, "/livez", GUARD_NONE, livez_start},
 	{HTTP_GET, "/readyz", GUARD_NONE, readyz_start},
 	{HTTP_GET, "/metrics", GUARD_NONE, metrics_start},

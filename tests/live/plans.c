@@ -23,6 +23,7 @@ EMBED(plans_balance_sql, "db/statements/balance.sql");
 EMBED(plans_login_sql, "db/statements/login.sql");
 EMBED(plans_availability_sql, "db/statements/availability.sql");
 EMBED(plans_seat_map_sql, "db/statements/seat_map.sql");
+EMBED(plans_stats_sql, "db/statements/stats.sql");
 
 EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
 
@@ -57,6 +58,7 @@ static const struct hot hots[] = {
 	{"login", plans_login_sql, "EXECUTE login('P7@onsale.test')"},
 	{"availability", plans_availability_sql, "EXECUTE availability('{1,2,10}')"},
 	{"seat_map", plans_seat_map_sql, "EXECUTE seat_map(1)"},
+	{"stats", plans_stats_sql, "EXECUTE stats(1)"},
 };
 
 static void keep_plan(void *context, const PGresult *result)
