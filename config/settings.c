@@ -14,8 +14,10 @@
 #include <strings.h>
 #include <unistd.h>
 #include "config/mask.h"
+#include "proto/address.h"
 #include "proto/base/buf.h"
 #include "proto/base/check.h"
+#include "proto/cors.h"
 
 enum kind { KIND_INT, KIND_BOOL, KIND_TEXT, KIND_CHOICE, KIND_SECRET };
 
@@ -649,6 +651,13 @@ static bool texts_ok(const struct settings *settings, const struct why *why)
 	if (inet_pton(AF_INET, settings->http_address, &address) != 1 &&
 		inet_pton(AF_INET6, settings->http_address, &address) != 1)
 		return refuse_text(settings, "http", "address", "an IP address", why);
+	if (!cors_list_ok(settings->http_cors_origins))
+		return refuse_text(settings, "http", "cors_origins",
+			"origins like https://shop.example, separated by commas", why);
+	struct networks networks;
+	if (!networks_parse(settings->http_trusted_proxies, &networks))
+		return refuse_text(settings, "http", "trusted_proxies",
+			"up to 64 addresses or networks like 10.0.0.0/8, separated by commas", why);
 	const char *redis = settings->redis_url, *currency = settings->pay_currency;
 	if (strcmp(redis, "none") != 0 && strncmp(redis, "redis://", 8) != 0 &&
 		strncmp(redis, "unix://", 7) != 0)

@@ -40,7 +40,14 @@ static const char *status_line(int status)
 	}
 }
 
-enum { REASON_AT = sizeof("HTTP/1.1 200 ") - 1, FIXED_MAX = 320 };
+/* What browsers may not do with a reply, whatever it holds: guess its type, frame it, run or load anything out of
+ * it, tell others where they were. A page needs scripts and styles, and so says its own policy in `headers`. */
+#define NO_GUESSES \
+	"\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\nX-Frame-Options: DENY"
+static const char PAGE_SECURITY[] = NO_GUESSES;
+static const char SECURITY[] = NO_GUESSES "\r\nContent-Security-Policy: default-src 'none'";
+
+enum { REASON_AT = sizeof("HTTP/1.1 200 ") - 1, FIXED_MAX = 320 + sizeof SECURITY };
 
 const char *reply_reason(int status)
 {
@@ -61,7 +68,16 @@ static bool reserve(struct buf *out, const struct reply *reply, size_t body_len)
 		len += strlen(reply->content_type);
 	if (reply->headers != NULL)
 		len += strlen(reply->headers);
+	if (reply->more_headers != NULL)
+		len += strlen(reply->more_headers);
 	return buf_reserve(out, len) != NULL;
+}
+
+static bool is_page(const char *content_type)
+{
+	static const char html[] = "text/html";
+
+	return content_type != NULL && strncmp(content_type, html, sizeof html - 1) == 0;
 }
 
 static void write_status(struct buf *out, int status)
@@ -104,9 +120,15 @@ void reply_write(struct buf *out, const struct reply *reply)
 		buf_append_text(out, "\r\nConnection: close");
 	else if (reply->keep_alive)
 		buf_append_text(out, "\r\nConnection: keep-alive");
+	if (is_page(reply->content_type))
+		buf_append(out, PAGE_SECURITY, sizeof PAGE_SECURITY - 1);
+	else
+		buf_append(out, SECURITY, sizeof SECURITY - 1);
 	buf_append_text(out, "\r\n");
 	if (reply->headers != NULL)
 		buf_append_text(out, reply->headers);
+	if (reply->more_headers != NULL)
+		buf_append_text(out, reply->more_headers);
 	buf_append_text(out, "\r\n");
 	buf_append(out, reply->body, body_len);
 }

@@ -8,6 +8,7 @@ struct reply {
 	int status;
 	const char *content_type; /* NULL: no body (204, 304) */
 	const char *headers; /* further header lines, each ending in CRLF, or NULL */
+	const char *more_headers; /* as headers: what does not come from the flow, or NULL */
 	const char *request_id;
 	const char *body;
 	size_t body_len;
@@ -17,8 +18,9 @@ struct reply {
 	bool keep_alive; /* says "Connection: keep-alive": an HTTP/1.0 client asked for it */
 };
 
-/* Appends the status line, the headers (Content-Type, Content-Length, X-Request-Id, Date, Connection, the
- * further ones) and the body. */
+/* Appends the status line, the headers (Content-Type, Content-Length, X-Request-Id, Date, Connection, those that
+ * hold browsers back, the further ones) and the body. A page (text/html) brings its own Content-Security-Policy
+ * among the further ones. */
 void reply_write(struct buf *out, const struct reply *reply);
 
 /* "Not Found" for 404. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "config/settings.h"
+#include "proto/address.h"
 #include "queue/queue.h"
 
 struct event_base;
@@ -18,6 +19,7 @@ struct catalog;
 struct seat_maps;
 struct in_flight_keys;
 struct revocations;
+struct limits;
 struct net;
 struct ticker;
 struct sweeper;
@@ -28,6 +30,7 @@ struct counters {
 	uint64_t shed; /* refused at http.in_flight_max */
 	unsigned in_flight; /* flows begun and not ended */
 	unsigned in_flight_peak; /* the most there ever were at once */
+	uint64_t limited; /* refused by a rate limit */
 	uint64_t clients_gone; /* clients that left before their reply */
 	uint64_t replays; /* replies given again under their key */
 	uint64_t holds, payments; /* fresh 201s */
@@ -48,6 +51,8 @@ struct app {
 	struct seat_maps *seat_maps;
 	struct in_flight_keys *keys;
 	struct revocations *revocations;
+	struct limits *limits;
+	struct networks trusted_proxies;
 	struct ticker *ticker;
 	struct sweeper *sweeper;
 	struct net *net;

@@ -64,6 +64,8 @@ void metrics_start(const struct request *request)
 	metric(&out, "onsale_requests_total", "counter", "Requests routed.", counters->requests);
 	metric(&out, "onsale_requests_shed_total", "counter",
 		"Requests refused at the in-flight limit.", counters->shed);
+	metric(&out, "onsale_requests_limited_total", "counter",
+		"Requests refused by a rate limit.", counters->limited);
 	metric(&out, "onsale_in_flight", "gauge", "Requests in work.", counters->in_flight);
 	metric(&out, "onsale_in_flight_peak", "gauge",
 		"The most requests that were ever in work at once.", counters->in_flight_peak);

@@ -10,6 +10,8 @@
 #include "server/flow.h"
 #include "server/flows.h"
 #include "server/hasher.h"
+#include "server/limits.h"
+#include "server/net.h"
 
 enum { EMAIL_MAX = 254, PASSWORD_MAX = 256 }; /* code points */
 
@@ -46,6 +48,25 @@ static bool read_fields(struct login *login, struct json_object *body)
 	return true;
 }
 
+/* Not too often for one e-mail either, wherever the tries come from and whether it has an account or not. */
+static bool pass_limit(struct login *login)
+{
+	struct app *app = login->flow.app;
+	char headers[LIMIT_HEADERS_SIZE];
+	struct limit_state state;
+
+	if (!limits_on(app->limits, LIMIT_LOGIN))
+		return true;
+	struct limit_key key = limit_key_text(LIMIT_LOGIN, login->email);
+	if (limits_take(app->limits, LIMIT_LOGIN, &key, 1, clock_mono_ms(), &state))
+		return true;
+	limit_headers(LIMIT_LOGIN, &state, true, headers);
+	app->counters.limited++;
+	conn_set_headers(login->flow.conn, "");
+	flow_fail_extra(&login->flow, PROBLEM_RATE_LIMITED, NULL, headers);
+	return false;
+}
+
 void login_start(const struct request *request)
 {
 	struct login *login = flow_new(sizeof *login, request);
@@ -57,7 +78,7 @@ void login_start(const struct request *request)
 	body = flow_read_body(&login->flow, request, false);
 	if (body == NULL)
 		return;
-	if (read_fields(login, body)) {
+	if (read_fields(login, body) && pass_limit(login)) {
 		login->store.op.done = account_read;
 		login->store.op.owner = login;
 		login->store.email = login->email;

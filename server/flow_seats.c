@@ -2,6 +2,7 @@
  *   seats_start -> (the performance is looked for once more -> performance_known) -> map_had -> end */
 #include <stdio.h>
 #include <string.h>
+#include "proto/gzip.h"
 #include "server/catalog.h"
 #include "server/flow.h"
 #include "server/flows.h"
@@ -13,6 +14,7 @@ struct seats {
 	struct flow flow;
 	int64_t performance_id;
 	bool letters; /* seats/status */
+	bool gzip; /* the client takes it compressed */
 	char if_none_match[TAGS_MAX]; /* "" where there is none, or it is longer */
 	struct catalog_wait catalog;
 	struct seat_map_wait map;
@@ -31,6 +33,7 @@ static void start(const struct request *request, bool letters)
 		return;
 	seats->performance_id = request->path_ids[0];
 	seats->letters = letters;
+	seats->gzip = gzip_accepted(http_header(request->parser, "accept-encoding"));
 	seats->map = (struct seat_map_wait){.done = map_had, .owner = seats};
 	if (tags != NULL && strlen(tags) < TAGS_MAX)
 		strcpy(seats->if_none_match, tags);
@@ -85,20 +88,30 @@ static bool tag_matches(const char *tags, const char *tag)
 static void map_had(struct seat_map_wait *wait, const struct seat_map *map)
 {
 	struct seats *seats = wait->owner;
-	char headers[128];
+	const struct seat_map_gzip *gzip = NULL;
+	char headers[192];
 
 	if (map == NULL) {
 		flow_fail(&seats->flow, PROBLEM_UNAVAILABLE);
 		return;
 	}
+	if (seats->gzip)
+		gzip = seat_map_gzip(
+			seats->flow.app->seat_maps, seats->performance_id, seats->letters);
+	const char *body = seats->letters ? map->status : map->seats;
 	const char *tag = seats->letters ? map->status_tag : map->seats_tag;
-	snprintf(headers, sizeof headers, "ETag: %s\r\nCache-Control: public, max-age=1\r\n", tag);
-	if (tag_matches(seats->if_none_match, tag))
+	size_t len = seats->letters ? map->status_len : map->seats_len;
+	if (gzip != NULL) {
+		body = gzip->bytes;
+		tag = gzip->tag;
+		len = gzip->len;
+	}
+	bool same = tag_matches(seats->if_none_match, tag);
+	snprintf(headers, sizeof headers,
+		"ETag: %s\r\nCache-Control: public, max-age=1\r\nVary: Accept-Encoding\r\n%s", tag,
+		gzip != NULL && !same ? "Content-Encoding: gzip\r\n" : "");
+	if (same)
 		flow_reply_empty(&seats->flow, 304, headers);
-	else if (seats->letters)
-		flow_reply(&seats->flow, 200, "application/json", headers, map->status,
-			map->status_len);
 	else
-		flow_reply(
-			&seats->flow, 200, "application/json", headers, map->seats, map->seats_len);
+		flow_reply(&seats->flow, 200, "application/json", headers, body, len);
 }

@@ -37,6 +37,8 @@ void cancel_start(const struct request *request);
 void admin_event_start(const struct request *request);
 void admin_performance_start(const struct request *request);
 void admin_queue_start(const struct request *request);
+void admin_stats_start(const struct request *request);
+void admin_audit_start(const struct request *request);
 
 /* operations */
 void livez_start(const struct request *request);

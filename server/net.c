@@ -20,9 +20,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "proto/address.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/cors.h"
 #include "proto/http.h"
 #include "proto/reply.h"
 #include "server/app.h"
@@ -36,6 +38,7 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
+	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000
 };
 
@@ -63,6 +66,8 @@ struct conn {
 	bool dead; /* stands in the dead list: freed at the end of the turn */
 	struct http_parser *parser;
 	struct flow *flow; /* the request in work */
+	struct address peer;
+	char *headers; /* conn_set_headers's, or NULL */
 	struct buf in; /* pipelined bytes not parsed yet */
 	struct buf out; /* reply bytes not written yet */
 	TAILQ_ENTRY(conn) link; /* in its state's list */
@@ -160,7 +165,13 @@ static void set_writing(struct conn *conn, bool on)
 		event_del(&conn->write_event);
 }
 
-static struct conn *conn_new(struct net *net, int fd)
+union socket_address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+static struct conn *conn_new(struct net *net, int fd, const union socket_address *peer)
 {
 	struct conn *conn = calloc(1, sizeof *conn);
 	struct http_parser *parser = http_parser_new();
@@ -172,6 +183,8 @@ static struct conn *conn_new(struct net *net, int fd)
 		return NULL;
 	}
 	*conn = (struct conn){.net = net, .fd = fd, .parser = parser, .state = CONN_IDLE};
+	conn->peer = peer->any.sa_family == AF_INET6 ? address_from_v6(&peer->v6.sin6_addr)
+						     : address_from_v4(&peer->v4.sin_addr);
 	conn->in = BUF_INIT(PIPELINED_MAX);
 	conn->out = BUF_INIT(OUT_MAX);
 	conn->deadline_ms = clock_mono_ms() + (uint64_t)net->app->settings.http_idle_timeout_ms;
@@ -226,6 +239,7 @@ static void conn_free(struct conn *conn)
 	http_parser_free(conn->parser);
 	buf_free(&conn->in);
 	buf_free(&conn->out);
+	free(conn->headers);
 	free(conn);
 	net->connections--;
 	if (!net->app->draining)
@@ -256,7 +270,9 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 			set_accepting(net, false);
 			return;
 		}
-		int client = accept4((int)fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		union socket_address peer = {.v6 = {0}};
+		socklen_t len = sizeof peer;
+		int client = accept4((int)fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (client < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 				errno == ENOMEM) {
@@ -268,7 +284,7 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		}
 		int on = 1;
 		setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-		if (conn_new(net, client) == NULL)
+		if (conn_new(net, client, &peer) == NULL)
 			close(client);
 	}
 }
@@ -370,15 +386,38 @@ struct http_parser *conn_parser(struct conn *conn)
 	return conn->parser;
 }
 
+const struct address *conn_peer(const struct conn *conn)
+{
+	return &conn->peer;
+}
+
+void conn_set_headers(struct conn *conn, const char *headers)
+{
+	free(conn->headers);
+	conn->headers = must_strdup(headers);
+}
+
 void conn_set_flow(struct conn *conn, struct flow *flow)
 {
 	CHECK(conn->flow == NULL && conn->state == CONN_WORK);
 	conn->flow = flow;
 }
 
+/* The lines that hang on the request and not on what is replied; mostly there are none. */
+static void write_more_headers(const struct conn *conn, struct buf *more)
+{
+	const char *origins = conn->net->app->settings.http_cors_origins;
+
+	if (conn->headers != NULL)
+		buf_append_text(more, conn->headers);
+	if (*origins != '\0')
+		cors_write(more, origins, http_header(conn->parser, "origin"));
+}
+
 void conn_reply(struct conn *conn, struct reply *reply)
 {
 	struct net *net = conn->net;
+	struct buf more = BUF_INIT(MORE_HEADERS_MAX);
 
 	CHECK(conn->state == CONN_WORK && !conn->dead);
 	if (!reply->close) { /* else the request may be none */
@@ -387,9 +426,14 @@ void conn_reply(struct conn *conn, struct reply *reply)
 		reply->head_only = http->method == HTTP_HEAD;
 		reply->close = !http->keep_alive || net->app->draining;
 		reply->keep_alive = http->http_1_0;
+		write_more_headers(conn, &more);
+		reply->more_headers = more.data;
 	}
 	reply->date = clock_http_date();
 	reply_write(&conn->out, reply);
+	buf_free(&more);
+	free(conn->headers);
+	conn->headers = NULL;
 	conn->close_after = reply->close || conn->out.failed;
 	conn->flow = NULL;
 	http_parser_next(conn->parser);
@@ -526,11 +570,7 @@ static int listener_open(const struct settings *settings, char *why, size_t why_
 
 static unsigned listener_port(int fd)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} address = {.v6 = {0}};
+	union socket_address address = {.v6 = {0}};
 	socklen_t len = sizeof address;
 
 	if (getsockname(fd, &address.any, &len) != 0)

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct address;
 struct app;
 struct conn;
 struct flow;
@@ -31,11 +32,17 @@ unsigned net_connections(const struct net *net);
 /* The parsed request of a connection. */
 struct http_parser *conn_parser(struct conn *conn);
 
+/* Whom the connection is with: a client, or a proxy. */
+const struct address *conn_peer(const struct conn *conn);
+
+/* Further header lines of the reply of the request in work, whatever the flow says; copied. */
+void conn_set_headers(struct conn *conn, const char *headers);
+
 /* The flow that now works for this connection; conn_lost is told when the client goes away. */
 void conn_set_flow(struct conn *conn, struct flow *flow);
 
 /* Queues the reply of the request in work; ends the request. Fills in what follows from the request: date,
- * head_only, keep_alive, and close where the caller has not said it. */
+ * head_only, keep_alive, more_headers, and close where the caller has not said it. */
 void conn_reply(struct conn *conn, struct reply *reply);
 
 #endif

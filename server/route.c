@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include "proto/base/buf.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/cors.h"
 #include "proto/http.h"
 #include "proto/jwt.h"
+#include "server/client_address.h"
 #include "server/flow.h"
 #include "server/flows.h"
+#include "server/limits.h"
+#include "server/net.h"
 #include "server/revocations.h"
 
 enum guard { GUARD_NONE, GUARD_USER, GUARD_ADMIN };
@@ -20,35 +25,39 @@ static const struct route {
 	enum http_method method;
 	const char *path;
 	enum guard guard;
+	enum limit limit;
 	void (*start)(const struct request *request);
 } routes[] = {
-	{HTTP_GET, "/v1/queue", GUARD_NONE, poll_start},
-	{HTTP_DELETE, "/v1/queue", GUARD_NONE, leave_start},
-	{HTTP_POST, "/v1/reservations", GUARD_USER, hold_start},
-	{HTTP_GET, "/v1/reservations", GUARD_USER, reservations_start},
-	{HTTP_GET, "/v1/reservations/{}", GUARD_USER, reservation_start},
-	{HTTP_DELETE, "/v1/reservations/{}", GUARD_USER, cancel_start},
-	{HTTP_POST, "/v1/reservations/{}/payment", GUARD_USER, pay_start},
-	{HTTP_POST, "/v1/events/{}/queue", GUARD_USER, join_start},
-	{HTTP_GET, "/v1/events/{}/queue", GUARD_NONE, line_status_start},
-	{HTTP_GET, "/v1/performances/{}/seats", GUARD_NONE, seats_start},
-	{HTTP_GET, "/v1/performances/{}/seats/status", GUARD_NONE, seats_status_start},
-	{HTTP_GET, "/v1/events", GUARD_NONE, events_start},
-	{HTTP_GET, "/v1/events/{}", GUARD_NONE, event_start},
-	{HTTP_GET, "/v1/events/{}/performances", GUARD_NONE, performances_start},
-	{HTTP_POST, "/v1/users", GUARD_NONE, signup_start},
-	{HTTP_POST, "/v1/sessions", GUARD_NONE, login_start},
-	{HTTP_DELETE, "/v1/sessions/current", GUARD_USER, logout_start},
-	{HTTP_GET, "/v1/me", GUARD_USER, me_start},
-	{HTTP_GET, "/v1/me/balance", GUARD_USER, balance_start},
-	{HTTP_POST, "/v1/me/balance/charges", GUARD_USER, charge_start},
-	{HTTP_GET, "/v1/me/ledger", GUARD_USER, ledger_start},
-	{HTTP_POST, "/v1/admin/events", GUARD_ADMIN, admin_event_start},
-	{HTTP_POST, "/v1/admin/events/{}/performances", GUARD_ADMIN, admin_performance_start},
-	{HTTP_PUT, "/v1/admin/events/{}/queue", GUARD_ADMIN, admin_queue_start},
-	{HTTP_GET, "/livez", GUARD_NONE, livez_start},
-	{HTTP_GET, "/readyz", GUARD_NONE, readyz_start},
-	{HTTP_GET, "/metrics", GUARD_NONE, metrics_start},
+	{HTTP_GET, "/v1/queue", GUARD_NONE, LIMIT_NONE, poll_start},
+	{HTTP_DELETE, "/v1/queue", GUARD_NONE, LIMIT_NONE, leave_start},
+	{HTTP_POST, "/v1/reservations", GUARD_USER, LIMIT_HOLD, hold_start},
+	{HTTP_GET, "/v1/reservations", GUARD_USER, LIMIT_NONE, reservations_start},
+	{HTTP_GET, "/v1/reservations/{}", GUARD_USER, LIMIT_NONE, reservation_start},
+	{HTTP_DELETE, "/v1/reservations/{}", GUARD_USER, LIMIT_NONE, cancel_start},
+	{HTTP_POST, "/v1/reservations/{}/payment", GUARD_USER, LIMIT_NONE, pay_start},
+	{HTTP_POST, "/v1/events/{}/queue", GUARD_USER, LIMIT_JOIN, join_start},
+	{HTTP_GET, "/v1/events/{}/queue", GUARD_NONE, LIMIT_NONE, line_status_start},
+	{HTTP_GET, "/v1/performances/{}/seats", GUARD_NONE, LIMIT_NONE, seats_start},
+	{HTTP_GET, "/v1/performances/{}/seats/status", GUARD_NONE, LIMIT_NONE, seats_status_start},
+	{HTTP_GET, "/v1/events", GUARD_NONE, LIMIT_NONE, events_start},
+	{HTTP_GET, "/v1/events/{}", GUARD_NONE, LIMIT_NONE, event_start},
+	{HTTP_GET, "/v1/events/{}/performances", GUARD_NONE, LIMIT_NONE, performances_start},
+	{HTTP_POST, "/v1/users", GUARD_NONE, LIMIT_SIGNUP, signup_start},
+	{HTTP_POST, "/v1/sessions", GUARD_NONE, LIMIT_LOGIN, login_start},
+	{HTTP_DELETE, "/v1/sessions/current", GUARD_USER, LIMIT_NONE, logout_start},
+	{HTTP_GET, "/v1/me", GUARD_USER, LIMIT_NONE, me_start},
+	{HTTP_GET, "/v1/me/balance", GUARD_USER, LIMIT_NONE, balance_start},
+	{HTTP_POST, "/v1/me/balance/charges", GUARD_USER, LIMIT_NONE, charge_start},
+	{HTTP_GET, "/v1/me/ledger", GUARD_USER, LIMIT_NONE, ledger_start},
+	{HTTP_POST, "/v1/admin/events", GUARD_ADMIN, LIMIT_NONE, admin_event_start},
+	{HTTP_POST, "/v1/admin/events/{}/performances", GUARD_ADMIN, LIMIT_NONE,
+		admin_performance_start},
+	{HTTP_PUT, "/v1/admin/events/{}/queue", GUARD_ADMIN, LIMIT_NONE, admin_queue_start},
+	{HTTP_GET, "/v1/admin/events/{}/stats", GUARD_ADMIN, LIMIT_NONE, admin_stats_start},
+	{HTTP_GET, "/v1/admin/audit", GUARD_ADMIN, LIMIT_NONE, admin_audit_start},
+	{HTTP_GET, "/livez", GUARD_NONE, LIMIT_NONE, livez_start},
+	{HTTP_GET, "/readyz", GUARD_NONE, LIMIT_NONE, readyz_start},
+	{HTTP_GET, "/metrics", GUARD_NONE, LIMIT_NONE, metrics_start},
 };
 
 /* Reads a positive decimal of at most 18 digits; NULL where it is not one. */
@@ -105,19 +114,47 @@ void request_id_make(const char *sent, char *id)
 	id[2 * sizeof random] = '\0';
 }
 
-/* 405 names what the path allows; the text is bounded by the methods there are. */
+/* --- methods --- */
+
+enum { METHODS_SIZE = 64, ALL_METHODS = HTTP_GET | HTTP_POST | HTTP_PUT | HTTP_DELETE };
+
+/* "GET, HEAD, OPTIONS": what a path allows. */
+static void write_methods(unsigned allowed, char methods[METHODS_SIZE])
+{
+	snprintf(methods, METHODS_SIZE, "%s%s%s%sOPTIONS", allowed & HTTP_GET ? "GET, HEAD, " : "",
+		allowed & HTTP_POST ? "POST, " : "", allowed & HTTP_PUT ? "PUT, " : "",
+		allowed & HTTP_DELETE ? "DELETE, " : "");
+}
+
 static void refuse_method(struct request *request, unsigned allowed)
 {
-	char headers[96];
+	char methods[METHODS_SIZE], headers[METHODS_SIZE + 16];
 
-	snprintf(headers, sizeof headers, "Allow: %s%s%s%s\r\n",
-		allowed & HTTP_GET ? "GET, HEAD, " : "", allowed & HTTP_POST ? "POST, " : "",
-		allowed & HTTP_PUT ? "PUT, " : "", allowed & HTTP_DELETE ? "DELETE, " : "");
-	char *last = strrchr(headers, ',');
-	CHECK(last != NULL);
-	memcpy(last, "\r\n", 3);
+	write_methods(allowed, methods);
+	snprintf(headers, sizeof headers, "Allow: %s\r\n", methods);
 	request_fail(request->conn, request->id, false, PROBLEM_METHOD_NOT_ALLOWED, headers);
 }
+
+/* A browser asks with OPTIONS, too, what a page of another origin may do (a preflight). */
+static void reply_options(const struct request *request, unsigned allowed)
+{
+	struct flow *flow = flow_new(sizeof *flow, request);
+	const char *origin = http_header(request->parser, "origin");
+	char methods[METHODS_SIZE];
+	struct buf headers = BUF_INIT(1024);
+
+	if (flow == NULL)
+		return;
+	write_methods(allowed, methods);
+	buf_printf(&headers, "Allow: %s\r\n", methods);
+	if (http_header(request->parser, "access-control-request-method") != NULL &&
+		cors_allows(request->app->settings.http_cors_origins, origin))
+		cors_write_preflight(&headers, methods);
+	flow_reply_empty(flow, 204, headers.data);
+	buf_free(&headers);
+}
+
+/* --- guards --- */
 
 /* Who asks. False where the guard refused; the request was answered. */
 static bool pass_guard(struct request *request, enum guard guard)
@@ -151,6 +188,33 @@ static bool pass_guard(struct request *request, enum guard guard)
 	return true;
 }
 
+/* Not too often: by the client's address and, where the call knows who asks, by person. False where it was; the
+ * request was answered. */
+static bool pass_limit(const struct request *request, enum limit limit)
+{
+	struct app *app = request->app;
+	char headers[LIMIT_HEADERS_SIZE];
+	struct limit_state state;
+
+	if (limit == LIMIT_NONE || !limits_on(app->limits, limit))
+		return true;
+	struct address address = client_address(request);
+	struct limit_key keys[] = {
+		limit_key_address(limit, &address), limit_key_person(limit, request->user_id)};
+	bool passed = limits_take(
+		app->limits, limit, keys, request->user_id != 0 ? 2 : 1, clock_mono_ms(), &state);
+	limit_headers(limit, &state, !passed, headers);
+	if (passed) {
+		conn_set_headers(request->conn, headers);
+		return true;
+	}
+	app->counters.limited++;
+	request_fail(request->conn, request->id, false, PROBLEM_RATE_LIMITED, headers);
+	return false;
+}
+
+/* --- */
+
 void route_request(struct app *app, struct conn *conn, struct http_parser *parser)
 {
 	const struct http_request *http = http_parser_request(parser);
@@ -170,11 +234,15 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		allowed |= route->method;
 		if (route->method != method)
 			continue;
-		if (pass_guard(&request, route->guard))
+		if (pass_guard(&request, route->guard) && pass_limit(&request, route->limit))
 			route->start(&request);
 		return;
 	}
-	if (allowed != 0)
+	if (http->method == HTTP_OPTIONS && strcmp(http->path, "*") == 0)
+		allowed = ALL_METHODS;
+	if (allowed != 0 && http->method == HTTP_OPTIONS)
+		reply_options(&request, allowed);
+	else if (allowed != 0)
 		refuse_method(&request, allowed);
 	else
 		request_fail(conn, id, false, PROBLEM_NOT_FOUND, NULL);

@@ -3,19 +3,33 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <uthash.h>
 #include "db/store_catalog.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/digest.h"
+#include "proto/gzip.h"
 #include "server/app.h"
 
-enum { DROPPED_AGE_MS = 50, MAP_BODY_MAX = 64 * 1024 * 1024 };
+enum {
+	DROPPED_AGE_MS = 50,
+	MAP_BODY_MAX = 64 * 1024 * 1024,
+	GZIP_MIN = 1400, /* what one packet carries anyway */
+	GZIP_MAX = 2 * 1024 * 1024 /* takes 5 ms: the loop stands still for no longer */
+};
+
+struct gzipped {
+	struct seat_map_gzip body;
+	struct buf bytes;
+	bool tried; /* for the version at hand; body.len 0: it did not pay */
+};
 
 struct entry {
 	int64_t performance_id;
 	struct seat_map map;
 	struct buf seats, status; /* what map points into */
+	struct gzipped gzipped[2]; /* of seats, of status */
 	uint64_t read_ms; /* when the read began; 0: never read */
 	bool dropped; /* a seat has changed since */
 	uint64_t refill_begun_ms;
@@ -40,6 +54,8 @@ static void entry_free(struct seat_maps *maps, struct entry *entry)
 	store_seats_free(&entry->store);
 	buf_free(&entry->seats);
 	buf_free(&entry->status);
+	for (size_t i = 0; i < ARRAY_LEN(entry->gzipped); i++)
+		buf_free(&entry->gzipped[i].bytes);
 	free(entry);
 }
 
@@ -78,6 +94,8 @@ static struct entry *entry_get(struct seat_maps *maps, int64_t performance_id)
 	entry->maps = maps;
 	entry->seats = BUF_INIT(MAP_BODY_MAX);
 	entry->status = BUF_INIT(MAP_BODY_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(entry->gzipped); i++)
+		entry->gzipped[i].bytes = BUF_INIT(GZIP_MAX);
 	STAILQ_INIT(&entry->waits);
 	HASH_ADD(hh, maps->entries, performance_id, sizeof entry->performance_id, entry);
 	return entry;
@@ -91,6 +109,35 @@ const struct seat_map *seat_map_young(struct seat_maps *maps, int64_t performanc
 		return NULL;
 	uint64_t max_age_ms = entry->dropped ? DROPPED_AGE_MS : SEAT_MAP_MAX_AGE_MS;
 	return clock_mono_ms() - entry->read_ms < max_age_ms ? &entry->map : NULL;
+}
+
+static void compress(struct gzipped *gzipped, const char *bytes, size_t len, const char *tag)
+{
+	struct seat_map_gzip *body = &gzipped->body;
+
+	gzipped->tried = true;
+	buf_clear(&gzipped->bytes);
+	if (len >= GZIP_MIN && len <= GZIP_MAX)
+		gzip_write(&gzipped->bytes, bytes, len);
+	body->bytes = gzipped->bytes.data;
+	body->len = gzipped->bytes.len;
+	snprintf(body->tag, sizeof body->tag, "\"z%s", tag + 1); /* its quote stands first */
+}
+
+const struct seat_map_gzip *seat_map_gzip(
+	struct seat_maps *maps, int64_t performance_id, bool letters)
+{
+	struct entry *entry = entry_find(maps, performance_id);
+
+	if (entry == NULL || entry->read_ms == 0)
+		return NULL;
+	struct gzipped *gzipped = &entry->gzipped[letters];
+	const struct seat_map *map = &entry->map;
+	if (!gzipped->tried && letters)
+		compress(gzipped, map->status, map->status_len, map->status_tag);
+	else if (!gzipped->tried)
+		compress(gzipped, map->seats, map->seats_len, map->seats_tag);
+	return gzipped->body.len > 0 ? &gzipped->body : NULL;
 }
 
 void seat_map_read(struct seat_maps *maps, int64_t performance_id, struct seat_map_wait *wait)
@@ -141,6 +188,8 @@ static void take_map(struct entry *entry)
 		(long long)entry->performance_id, version);
 	buf_append(&entry->status, store->letters, store->letters_len);
 	buf_append_text(&entry->status, "\"}");
+	if (strstr(map->seats_tag, version) == NULL)
+		entry->gzipped[0].tried = entry->gzipped[1].tried = false;
 	snprintf(map->seats_tag, sizeof map->seats_tag, "\"l-%s\"", version);
 	snprintf(map->status_tag, sizeof map->status_tag, "\"s-%s\"", version);
 	map->seats = entry->seats.data;

@@ -4,6 +4,7 @@
 #ifndef ONSALE_SERVER_SEAT_MAP_H
 #define ONSALE_SERVER_SEAT_MAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -32,6 +33,16 @@ void seat_maps_free(struct seat_maps *maps);
 
 /* The map of a performance that exists, where it is young enough, else NULL. It lives until the loop turns. */
 const struct seat_map *seat_map_young(struct seat_maps *maps, int64_t performance_id);
+
+/* The body of one of the calls as gzip has it, with an entity tag of its own: made when the first reader wants it
+ * of this version, which must be the one just given. NULL where it does not pay. It lives as long as the map. */
+struct seat_map_gzip {
+	const char *bytes;
+	size_t len;
+	char tag[48];
+};
+const struct seat_map_gzip *seat_map_gzip(
+	struct seat_maps *maps, int64_t performance_id, bool letters);
 
 /* Waits for a new one: `done` is called once, never before this returns. */
 void seat_map_read(struct seat_maps *maps, int64_t performance_id, struct seat_map_wait *wait);

@@ -21,6 +21,7 @@
 #include "server/catalog.h"
 #include "server/hasher.h"
 #include "server/keys.h"
+#include "server/limits.h"
 #include "server/net.h"
 #include "server/revocations.h"
 #include "server/seat_map.h"
@@ -128,6 +129,8 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 		(unsigned)app->settings.auth_argon2_passes);
 	app->keys = keys_new(app);
 	app->revocations = revocations_new(app);
+	app->limits = limits_new(&app->settings, LIMITS_BUCKETS_MAX);
+	CHECK(networks_parse(app->settings.http_trusted_proxies, &app->trusted_proxies));
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
 	app->ticker = ticker_new(app);
@@ -151,6 +154,7 @@ static void app_close(struct app *app)
 		hasher_free(app->hasher);
 		keys_free(app->keys);
 		revocations_free(app->revocations);
+		limits_free(app->limits);
 		seat_maps_free(app->seat_maps);
 		ticker_free(app->ticker);
 		sweeper_free(app->sweeper);

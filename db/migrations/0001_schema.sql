@@ -91,6 +91,7 @@ CREATE TABLE performances (
 	seats_total bigint NOT NULL,
 	revision bigint NOT NULL UNIQUE
 );
+CREATE INDEX performances_event ON performances (event_id);
 
 -- Every change of an event or a performance takes the next revision, and readers ask for what lies above
 -- the highest that they have seen. So none may become visible after a higher one: whoever takes one holds

@@ -1,6 +1,8 @@
 /* The contract's rows on what is on sale: events, performances, seat maps. */
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 #include "tests/support/wait.h"
 #include "tests/support/world.h"
 
@@ -230,5 +232,91 @@ Test(contract_catalog, caching)
 			       .headers = textf(world, "If-None-Match: %s\r\n", letters_tag)}};
 	cr_assert(wait_until(has_changed, &map, KNOWN_LIMIT_MS));
 	cr_assert(wait_until(has_changed, &letters, KNOWN_LIMIT_MS));
+	world_close(world);
+}
+
+/* What gzip makes of it; the caller frees it. */
+static char *unpack(const struct answer *answer, size_t *len)
+{
+	enum { UNPACKED_MAX = 1024 * 1024 };
+	char *bytes = malloc(UNPACKED_MAX);
+	z_stream stream = {0};
+
+	cr_assert(bytes != NULL && inflateInit2(&stream, 15 + 16) == Z_OK);
+	stream.next_in = (Bytef *)answer->body;
+	stream.avail_in = (uInt)answer->body_len;
+	stream.next_out = (Bytef *)bytes;
+	stream.avail_out = UNPACKED_MAX;
+	cr_assert(inflate(&stream, Z_FINISH) == Z_STREAM_END);
+	*len = stream.total_out;
+	inflateEnd(&stream);
+	return bytes;
+}
+
+/* The same map, smaller, under a tag of its own; as it is for whoever does not ask. */
+static void check_packed(struct world *world, const char *path)
+{
+	struct call call = {.method = "GET", .path = path};
+	struct answer *plain = expect(world, &call, 200, NULL);
+	char plain_tag[64], packed_tag[64], none[64];
+	size_t len;
+
+	cr_assert(answer_header(plain, "etag", plain_tag, sizeof plain_tag) &&
+		  answer_header_is(plain, "vary", "Accept-Encoding") &&
+		  !answer_header(plain, "content-encoding", none, sizeof none));
+	call.headers = "Accept-Encoding: br, gzip;q=0.8\r\n";
+	struct answer *packed = expect(world, &call, 200, NULL);
+	cr_assert(answer_header_is(packed, "content-encoding", "gzip") &&
+		  answer_header_is(packed, "vary", "Accept-Encoding") &&
+		  answer_header_is(packed, "content-type", "application/json") &&
+		  answer_header(packed, "etag", packed_tag, sizeof packed_tag));
+	cr_assert(packed->body_len < plain->body_len / 2 && strcmp(plain_tag, packed_tag) != 0);
+	char *bytes = unpack(packed, &len);
+	cr_assert(len == plain->body_len && memcmp(bytes, plain->body, len) == 0);
+	free(bytes);
+	call.headers = textf(world, "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n", packed_tag);
+	struct answer *same = expect(world, &call, 304, NULL);
+	cr_assert(answer_header_is(same, "etag", packed_tag));
+	call.headers = textf(world, "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n", plain_tag);
+	expect(world, &call, 200, NULL);
+	call.headers = "Accept-Encoding: gzip;q=0\r\n";
+	cr_assert(!answer_header(
+		expect(world, &call, 200, NULL), "content-encoding", none, sizeof none));
+}
+
+Test(contract_catalog, packed_seat_maps)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 1, 0, &(struct sale_options){.rows = 20, .seats_per_row = 100});
+	const char *path = textf(
+		world, "/v1/performances/%lld/seats", (long long)world->sale.performance_id);
+	const char *status = textf(world, "%s/status", path);
+	check_packed(world, path);
+	check_packed(world, status);
+
+	/* A map that has changed is packed anew. */
+	struct call call = {.method = "GET", .path = path, .headers = "Accept-Encoding: gzip\r\n"};
+	char before[64], after[64];
+	answer_header(expect(world, &call, 200, NULL), "etag", before, sizeof before);
+	hold_seat(world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
+	struct tagged tagged = {world, call};
+	tagged.call.headers = textf(
+		world, "Accept-Encoding: gzip\r\nIf-None-Match: %s\r\n", before);
+	cr_assert(wait_until(has_changed, &tagged, 1000));
+	struct answer *answer = expect(world, &call, 200, NULL);
+	size_t len;
+	char *bytes = unpack(answer, &len);
+	cr_assert(answer_header(answer, "etag", after, sizeof after) &&
+		  memmem(bytes, len, "\"held\"", 6) != NULL);
+	free(bytes);
+
+	/* One that fits a packet is left as it is. */
+	struct sale small;
+	sale_open(world, &small, &(struct sale_options){.seats_per_row = 5});
+	call.path = textf(world, "/v1/performances/%lld/seats", (long long)small.performance_id);
+	cr_assert(!answer_header(
+		expect(world, &call, 200, NULL), "content-encoding", after, sizeof after));
+	sale_close(&small);
 	world_close(world);
 }

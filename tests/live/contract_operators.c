@@ -139,6 +139,8 @@ Test(contract_operators, others_may_not)
 		{.method = "PUT",
 			.path = textf(world, "/v1/admin/events/%lld/queue", event),
 			.body = "{}"},
+		{.method = "GET", .path = textf(world, "/v1/admin/events/%lld/stats", event)},
+		{.method = "GET", .path = "/v1/admin/audit"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
 		expect(world, &calls[i], 401, "unauthorized");
@@ -146,6 +148,28 @@ Test(contract_operators, others_may_not)
 		expect(world, &calls[i], 403, "forbidden");
 	}
 	cr_assert(database_i64(world->db, "SELECT count(*) FROM events", 0, NULL) == 1);
+	world_close(world);
+}
+
+Test(contract_operators, stats_and_audit)
+{
+	static const char *const numbers[] = {"event_id", "waiting", "active", "admitted",
+		"abandoned", "held", "sold", "revenue"};
+	static const char *const counts[] = {"double_sold", "negative_balances", "ledger_imbalance",
+		"orphan_holds", "unpublished_events"};
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 0, 0, &(struct sale_options){0});
+	const char *path = textf(
+		world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id);
+	struct answer *answer = as_operator(world, "GET", path, NULL, 200, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		cr_assert(answer_int(answer, numbers[i]) == (i == 0 ? world->sale.event_id : 0));
+	as_operator(world, "GET", "/v1/admin/events/999999/stats", NULL, 404, "event_not_found");
+	answer = as_operator(world, "GET", "/v1/admin/audit", NULL, 200, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(counts); i++)
+		cr_assert(answer_int(answer, counts[i]) == 0);
+	cr_assert(strlen(answer_text(answer, "checked_at")) == strlen("2026-01-01T00:00:00.000Z"));
 	world_close(world);
 }
 

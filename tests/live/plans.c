@@ -28,6 +28,7 @@ EMBED(plans_ledger_page_sql, "db/statements/ledger_page.sql");
 EMBED(plans_revoked_sql, "db/statements/revoked.sql");
 EMBED(plans_availability_sql, "db/statements/availability.sql");
 EMBED(plans_seat_map_sql, "db/statements/seat_map.sql");
+EMBED(plans_stats_sql, "db/statements/stats.sql");
 
 EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
 
@@ -69,6 +70,7 @@ static const struct hot hots[] = {
 	{"revoked", plans_revoked_sql, "EXECUTE revoked(40000, 100)"},
 	{"availability", plans_availability_sql, "EXECUTE availability('{1,2,10}')"},
 	{"seat_map", plans_seat_map_sql, "EXECUTE seat_map(1)"},
+	{"stats", plans_stats_sql, "EXECUTE stats(1)"},
 };
 
 static void keep_plan(void *context, const PGresult *result)

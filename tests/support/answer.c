@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include "proto/base/check.h"
 
 static const char *find_header(const char *head, const char *name, size_t *len)
 {
@@ -21,6 +22,16 @@ static const char *find_header(const char *head, const char *name, size_t *len)
 		return value;
 	}
 	return NULL;
+}
+
+/* Compressed bytes may be any: strndup would stop at the first NUL. */
+static char *copy_bytes(const char *bytes, size_t len)
+{
+	char *copy = must_malloc(len + 1);
+
+	memcpy(copy, bytes, len);
+	copy[len] = '\0';
+	return copy;
 }
 
 static bool bodiless(int status)
@@ -54,7 +65,7 @@ enum answer_parse answer_read(
 	*taken = head_len + 2 + body_len;
 	*answer = (struct answer){.status = status,
 		.head = head,
-		.body = strndup(bytes + head_len + 2, body_len),
+		.body = copy_bytes(bytes + head_len + 2, body_len),
 		.body_len = body_len};
 	return ANSWER_WHOLE;
 }

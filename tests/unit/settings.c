@@ -145,6 +145,10 @@ Test(settings, name_the_line_that_is_wrong)
 		{"[pay]\ncurrency = EURO\n", "at most 3 bytes"},
 		{"[http]\naddress = localhost\n", "must be an IP address"},
 		{"[redis]\nurl = http://x\n", "redis.url = http://x"},
+		{"[http]\ncors_origins = *\n", "must be origins like"},
+		{"[http]\ncors_origins = https://a.example/\n", "must be origins like"},
+		{"[http]\ntrusted_proxies = 10.0.0.0/33\n", "addresses or networks like"},
+		{"[http]\ntrusted_proxies = proxy\n", "addresses or networks like"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
 		cr_expect(!load_file(examples[i].text), "%s", examples[i].text);

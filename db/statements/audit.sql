@@ -1,0 +1,1 @@
+SELECT double_sold, negative_balances, ledger_imbalance, orphan_holds, unpublished_events, checked_at FROM audit()

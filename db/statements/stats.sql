@@ -1,0 +1,1 @@
+SELECT held, sold_seats, revenue FROM stats($1)

@@ -1,0 +1,319 @@
+/* What operators see and change: the numbers of a sale, the audit of its books, which must catch what is wrong
+ * with them, and a line's settings, in force on every instance within two seconds. */
+#include <criterion/criterion.h>
+#include <string.h>
+#include "proto/base/clock.h"
+#include "tests/support/admissions.h"
+#include "tests/support/wait.h"
+#include "tests/support/world.h"
+
+enum { PRICE = 1000, IN_FORCE_MS = 2000 };
+
+TestSuite(operators, .timeout = 120);
+
+static struct answer *operator_get(struct world *world, const char *path)
+{
+	struct call call = {.method = "GET", .path = path, .jwt = world->admins.list[0].jwt};
+
+	return expect(world, &call, 200, NULL);
+}
+
+static void put_line(struct world *world, const char *body)
+{
+	struct call call = {.method = "PUT",
+		.jwt = world->admins.list[0].jwt,
+		.body = body,
+		.path = textf(
+			world, "/v1/admin/events/%lld/queue", (long long)world->sale.event_id)};
+
+	expect(world, &call, 200, NULL);
+}
+
+static void pay(struct world *world, const struct person *person, int64_t id, const char *key)
+{
+	struct call call = {.method = "POST",
+		.jwt = person->jwt,
+		.key = key,
+		.path = textf(world, "/v1/reservations/%lld/payment", (long long)id)};
+
+	expect(world, &call, 201, NULL);
+}
+
+/* Two seats paid by the first two people, one held by the second. */
+static void sell(struct world *world)
+{
+	for (size_t i = 0; i < 3; i++) {
+		const struct person *person = &world->people.list[i > 0];
+		const char *key = textf(world, "seat-%zu", i);
+		int64_t id = hold_seat(world, &world->sale, person, world->sale.seat_ids[i], key);
+		if (i < 2)
+			pay(world, person, id, key);
+	}
+}
+
+/* --- the numbers --- */
+
+Test(operators, stats_of_a_sale)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 2, 10 * PRICE, &(struct sale_options){.price = PRICE});
+	const char *path = textf(
+		world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id);
+	struct answer *answer = operator_get(world, path);
+	cr_assert(answer_int(answer, "held") == 0 && answer_int(answer, "sold") == 0 &&
+		  answer_int(answer, "revenue") == 0);
+	sell(world);
+	answer = operator_get(world, path);
+	cr_assert(answer_int(answer, "event_id") == world->sale.event_id);
+	cr_assert(answer_int(answer, "held") == 1 && answer_int(answer, "sold") == 2 &&
+			  answer_int(answer, "revenue") == 2 * PRICE,
+		"%s", answer->body);
+	database_run(world->db, "UPDATE reservations SET hold_expires_at = now() - interval '1 ms' "
+				"WHERE status = 'held'");
+	cr_assert(answer_int(operator_get(world, path), "held") == 0);
+	world_close(world);
+}
+
+struct line_numbers {
+	struct world *world;
+	const char *path;
+	int64_t waiting, active, admitted, abandoned;
+};
+
+static bool has_numbers(void *context)
+{
+	const struct line_numbers *numbers = context;
+	struct answer *answer = operator_get(numbers->world, numbers->path);
+
+	return answer_int(answer, "waiting") == numbers->waiting &&
+	       answer_int(answer, "active") == numbers->active &&
+	       answer_int(answer, "admitted") == numbers->admitted &&
+	       answer_int(answer, "abandoned") == numbers->abandoned;
+}
+
+/* Five people for two passes; the three who never poll are dropped. */
+Test(operators, stats_of_a_line)
+{
+	struct world *world = world_open(&(struct world_options){
+		.flags = {"--queue.poll_max_ms=1000", "--queue.tick_ms=50"}});
+
+	world_fill(world, 5, 0,
+		&(struct sale_options){.queue = true, .capacity = 2, .abandon_after_seconds = 3});
+	struct line_numbers numbers = {.world = world,
+		.path = textf(
+			world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id),
+		.waiting = 3,
+		.active = 2,
+		.admitted = 2};
+	for (size_t i = 0; i < world->people.count; i++)
+		expect(world,
+			&(struct call){.method = "POST",
+				.jwt = world->people.list[i].jwt,
+				.path = textf(world, "/v1/events/%lld/queue",
+					(long long)world->sale.event_id)},
+			201, NULL);
+	cr_assert(wait_until(has_numbers, &numbers, 2000));
+	numbers.waiting = 0;
+	numbers.abandoned = 3;
+	cr_assert(wait_until(has_numbers, &numbers, 10000));
+	world_close(world);
+}
+
+/* --- the audit --- */
+
+static const char *const counters[] = {
+	"double_sold", "negative_balances", "ledger_imbalance", "orphan_holds"};
+
+/* Each raises one of the counters, to so much, and no other. */
+static const struct damage {
+	const char *counter;
+	int64_t count;
+	const char *sql, *repair;
+} damages[] = {
+	{"double_sold", 2,
+		"UPDATE reservations SET seat_ids = (SELECT seat_ids FROM reservations ORDER BY id LIMIT 1), "
+		"seat_versions = seat_ids WHERE id = 2",
+		"UPDATE reservations SET seat_ids = seat_versions WHERE id = 2"},
+	{"double_sold", 1, "DELETE FROM sold WHERE reservation_id = 1",
+		"INSERT INTO sold SELECT id, 1, performance_id FROM seats WHERE reservation_id = 1"},
+	{"double_sold", 1,
+		"UPDATE seats SET status = 'sold', hold_expires_at = NULL WHERE status = 'held'",
+		"UPDATE seats SET status = 'held', hold_expires_at = now() WHERE reservation_id = 3"},
+	{"double_sold", 1, "UPDATE seats SET reservation_id = 3 WHERE reservation_id = 1",
+		"UPDATE seats SET reservation_id = 1 WHERE status = 'sold' AND reservation_id = 3"},
+	{"double_sold", 1,
+		"UPDATE seats SET status = 'held', hold_expires_at = now() WHERE reservation_id = 1",
+		"UPDATE seats SET status = 'sold', hold_expires_at = NULL WHERE reservation_id = 1"},
+	{"double_sold", 1, "UPDATE reservations SET status = 'cancelled' WHERE id = 1",
+		"UPDATE reservations SET status = 'paid' WHERE id = 1"},
+	{"negative_balances", 1,
+		"WITH l AS (INSERT INTO ledger (user_id, unit, kind, amount, balance_after) "
+		"SELECT min(user_id), 'money', 'payment', -100000, 0 FROM accounts RETURNING *) "
+		"UPDATE accounts SET balance = balance - 100000 FROM l WHERE accounts.user_id = l.user_id",
+		"DELETE FROM ledger WHERE amount = -100000; "
+		"UPDATE accounts SET balance = balance + 100000 WHERE balance < 0"},
+	{"negative_balances", 1,
+		"WITH l AS (INSERT INTO ledger (user_id, unit, kind, amount, balance_after) "
+		"SELECT min(user_id), 'points', 'payment', -100000, 0 FROM accounts RETURNING *) "
+		"UPDATE accounts SET points = points - 100000 FROM l WHERE accounts.user_id = l.user_id",
+		"DELETE FROM ledger WHERE amount = -100000; "
+		"UPDATE accounts SET points = points + 100000 WHERE points < 0"},
+	{"ledger_imbalance", 3, "UPDATE accounts SET balance = balance + 1",
+		"UPDATE accounts SET balance = balance - 1"},
+	{"ledger_imbalance", 3, "UPDATE accounts SET points = points + 1",
+		"UPDATE accounts SET points = points - 1"},
+	{"ledger_imbalance", 1,
+		"INSERT INTO ledger (user_id, unit, kind, amount, balance_after) "
+		"VALUES (999999, 'money', 'charge', 1, 1)",
+		"DELETE FROM ledger WHERE user_id = 999999"},
+	{"orphan_holds", 1,
+		"UPDATE reservations SET hold_expires_at = now() - interval '6 seconds' WHERE id = 3",
+		"UPDATE reservations SET hold_expires_at = now() WHERE id = 3"},
+};
+
+/* All counters are 0, but the damaged one. */
+static void check_counters(struct world *world, const struct damage *damage)
+{
+	struct answer *answer = operator_get(world, "/v1/admin/audit");
+
+	for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
+		bool damaged = damage != NULL && strcmp(counters[i], damage->counter) == 0;
+		cr_assert(answer_int(answer, counters[i]) == (damaged ? damage->count : 0),
+			"after %s: %s", damage != NULL ? damage->sql : "a sale", answer->body);
+	}
+}
+
+Test(operators, audit_catches_what_is_wrong)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--seat.sweep_ms=60000"}});
+	int64_t checked_ms = 0;
+
+	world_fill(world, 2, 10 * PRICE, &(struct sale_options){.price = PRICE});
+	sell(world);
+	check_counters(world, NULL);
+	struct answer *answer = operator_get(world, "/v1/admin/audit");
+	cr_assert(answer_int(answer, "unpublished_events") == 5, "%s", answer->body);
+	cr_assert(clock_parse(answer_text(answer, "checked_at"), &checked_ms));
+	cr_assert(checked_ms > clock_unix_ms() - 60000 && checked_ms < clock_unix_ms() + 60000);
+	database_run(world->db, "ALTER TABLE ledger DISABLE TRIGGER USER;"
+				"ALTER TABLE ledger DROP CONSTRAINT ledger_balance_after_check;"
+				"ALTER TABLE accounts DROP CONSTRAINT accounts_balance_check;"
+				"ALTER TABLE accounts DROP CONSTRAINT accounts_points_check");
+	for (size_t i = 0; i < ARRAY_LEN(damages); i++) {
+		database_run(world->db, damages[i].sql);
+		check_counters(world, &damages[i]);
+		database_run(world->db, damages[i].repair);
+		check_counters(world, NULL);
+	}
+	world_close(world);
+}
+
+/* --- a line's settings --- */
+
+static bool is_paused_everywhere(void *context)
+{
+	struct world *world = context;
+	bool everywhere = true;
+
+	for (unsigned i = 0; i < world->options.instances; i++) {
+		struct call call = {.method = "GET",
+			.path = textf(
+				world, "/v1/events/%lld/queue", (long long)world->sale.event_id)};
+		struct answer *answer = expect_at(world, i, &call, 200, NULL);
+		everywhere = everywhere &&
+			     json_is_true(json_object_get(answer_json(answer), "paused")) &&
+			     answer_is(answer, "message", "Back at nine");
+	}
+	return everywhere;
+}
+
+/* How many were admitted at or after one time and before another, by Redis's clock, which is this one. */
+static size_t admitted_between(struct world *world, int64_t from_ms, int64_t to_ms)
+{
+	struct admissions admissions;
+	size_t count = 0;
+
+	admissions_read(&admissions, &world->redis, world->sale.event_id);
+	for (size_t i = 0; i < admissions.count; i++)
+		count += admissions.list[i].at_ms >= from_ms && admissions.list[i].at_ms < to_ms;
+	admissions_free(&admissions);
+	return count;
+}
+
+static bool is_past(void *context)
+{
+	clock_turn();
+	return clock_unix_ms() >= *(const int64_t *)context;
+}
+
+/* The second that begins when the change must be in force. */
+static size_t admitted_in_force(struct world *world, int64_t changed_ms)
+{
+	int64_t from_ms = changed_ms + IN_FORCE_MS, to_ms = from_ms + 1000;
+
+	cr_assert(wait_until(is_past, &to_ms, 10000));
+	return admitted_between(world, from_ms, to_ms);
+}
+
+static int64_t change(struct world *world, const char *body)
+{
+	put_line(world, body);
+	clock_turn();
+	return clock_unix_ms();
+}
+
+static void check_trail(struct world *world, const char *const *details, size_t count)
+{
+	PGresult *result = database_query(world->db,
+		"SELECT admin_id, event_id, detail, created_at BETWEEN now() - interval '1 minute' "
+		"AND now() FROM admin_audit WHERE action = 'queue.update' ORDER BY id",
+		0, NULL);
+
+	cr_assert(PQntuples(result) == (int)count);
+	for (int i = 0; i < (int)count; i++) {
+		cr_assert(strtoll(PQgetvalue(result, i, 0), NULL, 10) == world->admins.list[0].id &&
+			  strtoll(PQgetvalue(result, i, 1), NULL, 10) == world->sale.event_id);
+		cr_assert_str_eq(PQgetvalue(result, i, 2), details[i]);
+		cr_assert_str_eq(PQgetvalue(result, i, 3), "t");
+	}
+	PQclear(result);
+}
+
+Test(operators, a_line_obeys_on_every_instance)
+{
+	static const char *const details[] = {"{\"paused\": true, \"message\": \"Back at nine\"}",
+		"{\"paused\": false, \"message\": \"\"}", "{\"admit_per_second\": 100}",
+		"{\"capacity\": 1}"};
+	struct world *world = world_open(
+		&(struct world_options){.instances = 2, .flags = {"--queue.tick_ms=20"}});
+
+	world_fill(world, 700, 0,
+		&(struct sale_options){.queue = true,
+			.capacity = 1000,
+			.admit_per_second = 20,
+			.rows = 10,
+			.seats_per_row = 100});
+	put_line(world, details[0]);
+	cr_assert(wait_until(is_paused_everywhere, world, IN_FORCE_MS));
+	for (unsigned i = 0; i < world->people.count; i++)
+		expect_at(world, i % 2,
+			&(struct call){.method = "POST",
+				.jwt = world->people.list[i].jwt,
+				.path = textf(world, "/v1/events/%lld/queue",
+					(long long)world->sale.event_id)},
+			201, NULL);
+	cr_assert(admitted_between(world, 0, INT64_MAX) == 0);
+
+	size_t slow = admitted_in_force(world, change(world, details[1]));
+	cr_assert(slow >= 15 && slow <= 25, "%zu admitted at 20 a second", slow);
+	size_t fast = admitted_in_force(world, change(world, details[2]));
+	cr_assert(fast >= 80 && fast <= 120, "%zu admitted at 100 a second", fast);
+	size_t none = admitted_in_force(world, change(world, details[3]));
+	cr_assert(none == 0, "%zu admitted above the capacity", none);
+	cr_assert(admitted_between(world, 0, INT64_MAX) < world->people.count,
+		"nobody was left to be admitted");
+	check_trail(world, details, ARRAY_LEN(details));
+	world_close(world);
+}
