@@ -11,7 +11,7 @@
 #include "proto/base/check.h"
 #include "proto/digest.h"
 
-enum { MINUTE_MS = 60000, TEXT_KEY_MAX = 1024 };
+enum { MINUTE_S = 60, MINUTE_MS = 1000 * MINUTE_S, TEXT_KEY_MAX = 1024 };
 
 struct bucket {
 	struct limit_key key;
@@ -95,7 +95,7 @@ struct limit_key limit_key_text(enum limit limit, const char *text)
 	char lower[TEXT_KEY_MAX];
 	size_t len = 0;
 
-	for (; text[len] != '\0' && len < sizeof lower; len++)
+	for (; len < sizeof lower && text[len] != '\0'; len++)
 		lower[len] = (char)tolower((unsigned char)text[len]);
 	struct digest_part parts[] = {{lower, len}};
 	struct digest digest = digest_of(parts, 1);
@@ -132,7 +132,7 @@ static struct bucket *bucket_touch(
 /* Whole seconds until a bucket that has `tokens` has `wanted`. */
 static int64_t seconds_until(double tokens, double wanted, int64_t quota)
 {
-	double seconds = (wanted - tokens) * (MINUTE_MS / 1000) / (double)quota;
+	double seconds = (wanted - tokens) * MINUTE_S / (double)quota;
 	int64_t whole = (int64_t)seconds;
 
 	return whole + ((double)whole < seconds);
