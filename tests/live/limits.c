@@ -140,8 +140,8 @@ static struct call hold_call(struct world *world, size_t person, size_t seat)
 /* One address, two people; a refusal is not kept under its key. */
 Test(limits, holds)
 {
-	struct world *world = world_open(
-		&(struct world_options){.flags = {"--limit.hold_per_minute=30"}});
+	struct world *world = world_open(&(struct world_options){
+		.flags = {"--limit.hold_per_minute=30", "--seat.per_user_max=0"}});
 	size_t held = 0;
 
 	world_fill(world, 2, 0, &(struct sale_options){.seats_per_row = 40});
