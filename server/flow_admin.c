@@ -55,8 +55,11 @@ static struct admin *admin_new(const struct request *request)
 		return NULL;
 	admin->reply = BUF_INIT(16 * 1024);
 	admin->flow.cleanup = admin_cleanup;
-	admin->body = flow_read_body(&admin->flow, request, false);
-	return admin->body != NULL ? admin : NULL;
+	struct json_object *body = flow_read_body(&admin->flow, request, false);
+	if (body == NULL) /* the flow has ended and is freed */
+		return NULL;
+	admin->body = body;
+	return admin;
 }
 
 static void seen(struct catalog_wait *wait)
