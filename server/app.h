@@ -17,6 +17,7 @@ struct access_token_key;
 struct catalog;
 struct seat_maps;
 struct in_flight_keys;
+struct docs;
 struct net;
 struct ticker;
 struct sweeper;
@@ -46,6 +47,7 @@ struct app {
 	struct catalog *catalog;
 	struct seat_maps *seat_maps;
 	struct in_flight_keys *keys;
+	struct docs *docs;
 	struct ticker *ticker;
 	struct sweeper *sweeper;
 	struct net *net;

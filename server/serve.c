@@ -19,6 +19,7 @@
 #include "server/adopt.h"
 #include "server/app.h"
 #include "server/catalog.h"
+#include "server/docs.h"
 #include "server/hasher.h"
 #include "server/keys.h"
 #include "server/net.h"
@@ -126,6 +127,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->hasher = hasher_new(app->base, (unsigned)app->settings.auth_argon2_memory_kib,
 		(unsigned)app->settings.auth_argon2_passes);
 	app->keys = keys_new(app);
+	app->docs = docs_new(app->settings.http_docs_folder);
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
 	app->ticker = ticker_new(app);
@@ -155,6 +157,7 @@ static void app_close(struct app *app)
 	}
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
+	docs_free(app->docs);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
 	event_base_free(app->base);
