@@ -172,7 +172,7 @@ run_layer() {
 # FILTER is a pattern of test names for node here.
 run_openapi() {
 	local status=0 report=$output/openapi.tap
-	local arguments=(--test --test-reporter=tap "--test-reporter-destination=$report")
+	local arguments=(--test-reporter=tap "--test-reporter-destination=$report")
 	[ -z "${FILTER:-}" ] || arguments+=("--test-name-pattern=$FILTER")
 	echo "layer openapi"
 	NODE_PATH=$(readlink -f "$build/npm/node_modules") ONSALE_TEST_DOCS=$(readlink -f "$build/docs") \

@@ -7,7 +7,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { test, before, after } = require("node:test");
 const { document, text, file, operations, codesOf } = require("./document");
-const { walk, seen, anywhere, notes } = require("./calls");
+const { walk, seen, strays, anywhere, notes } = require("./calls");
 const { World } = require("./servers");
 
 const root = process.env.ONSALE_TEST_ROOT;
@@ -17,8 +17,19 @@ const modules = process.env.NODE_PATH;
 const SHOWN_ELSEWHERE = { outcome_unknown: "tests/flow, tests/live/pg_lost.c" };
 
 const world = new World();
-before(() => walk(world, process.env.ONSALE_TEST_DOCS), { timeout: 200000 });
+let stopped = "";
+before(async () => {
+	try {
+		await walk(world, process.env.ONSALE_TEST_DOCS);
+	} catch (error) {
+		stopped = error.stack;
+	}
+}, { timeout: 200000 });
 after(() => world.close());
+
+test("every call got the status that it asks for", () => assert.strictEqual(stopped, ""));
+
+test("no other status came", () => assert.deepStrictEqual(strays, []));
 
 test("redocly finds nothing", () => {
 	const done = spawnSync(process.execPath, [path.join(modules, "@redocly/cli/bin/cli.js"), "lint",
