@@ -53,7 +53,7 @@ Test(contract_http, options_and_head)
 		const char *path, *allow;
 	} rows[] = {
 		{"/v1/queue", "GET, HEAD, DELETE, OPTIONS"},
-		{"/v1/reservations", "POST, OPTIONS"},
+		{"/v1/reservations", "GET, HEAD, POST, OPTIONS"},
 		{"/v1/reservations/1", "GET, HEAD, DELETE, OPTIONS"},
 		{"/v1/reservations/1/payment", "POST, OPTIONS"},
 		{textf(world, "/v1/events/%lld/queue", (long long)event),
