@@ -85,6 +85,13 @@ function rightRequests(w) {
 	const reservation = { reservation: w.reservation };
 	const seats = (ids) => ({ performance_id: w.plain.performance, seat_ids: ids });
 	return {
+		signUp: () => ({ body: { email: "new@onsale.test", password: "a good password", name: "A buyer" } }),
+		logOut: () => ({ jwt: w.buyer }),
+		getMe: () => ({ jwt: w.buyer }),
+		getLedger: () => ({ jwt: w.buyer }),
+		listReservations: () => ({ jwt: w.buyer }),
+		getStats: () => ({ jwt: w.admin, path: event }),
+		audit: () => ({ jwt: w.admin }),
 		logIn: () => ({ body: { email: w.email, password: w.password } }),
 		getBalance: () => ({ jwt: w.buyer }),
 		charge: () => ({ jwt: w.buyer, key: newKey(), body: { amount: 5 } }),
@@ -116,7 +123,10 @@ function rightRequests(w) {
 }
 
 const wrongFields = {
+	signUp: { body: { email: "nobody", password: "short" } },
 	logIn: { body: { email: 7 } },
+	getLedger: { query: "?limit=0" },
+	listReservations: { query: "?after=x" },
 	charge: { body: { amount: -1 } },
 	listEvents: { query: "?limit=0" },
 	hold: { body: { performance_id: 1, seat_ids: [] } },
@@ -191,13 +201,35 @@ async function holdId(w, sale, seat, more) {
 
 async function lookAround(w) {
 	for (const id of ["getBalance", "listEvents", "getEvent", "listPerformances", "getLine", "isAlive", "isReady",
-		"getMetrics", "changeLine", "logIn"])
+		"getMetrics", "changeLine", "getMe", "getLedger", "listReservations", "getStats", "audit", "logIn"])
 		await expect(id, right(w, id), id === "logIn" ? 201 : 200);
 	await expect("listEvents", { query: "?after=0&limit=1" }, 200);
 	await expect("listPerformances", { path: { event: w.plain.event }, query: "?available=true" }, 200);
 	await expect("logIn", { body: { email: w.email, password: "not it" } }, 401, "invalid_credentials");
 	for (const id of ["listSeats", "listSeatLetters"])
 		await expectUnchanged(id, right(w, id));
+}
+
+async function comeAndGo(w) {
+	const { body } = w.right.signUp();
+	await expect("signUp", { body }, 201);
+	await expect("signUp", { body: { ...body, email: body.email.toUpperCase() } }, 409, "email_taken");
+	const { email, password } = body;
+	const jwt = (await expect("logIn", { body: { email, password } }, 201)).json.access_token;
+	await expect("getMe", { jwt }, 200);
+	await expect("logOut", { jwt }, 204);
+	await expect("getMe", { jwt }, 401, "unauthorized");
+}
+
+// The first is let through, whatever becomes of it; the second is not.
+async function hurry(w) {
+	for (const id of ["signUp", "logIn", "joinLine", "hold"]) {
+		const it = { ...right(w, id), ...wrongFields[id], port: w.tight };
+		await call(id, it);
+		const { headers } = await expect(id, it, 429, "rate_limited");
+		if (!headers.ratelimit || !headers["ratelimit-policy"])
+			throw new Error(`${id}: a 429 without RateLimit`);
+	}
 }
 
 // Asked for once more by its ETag it is not sent again.
@@ -255,8 +287,18 @@ async function buy(w) {
 	await expect("pay", pay, 201);
 	await expect("pay", { ...pay, body: {} }, 422, "idempotency_key_reused");
 	await expect("pay", { ...pay, key: newKey() }, 409, "already_paid");
-	await expect("cancel", { jwt: w.buyer, path: { reservation: id } }, 409, "already_paid");
-	await expect("getReservation", { jwt: w.buyer, path: { reservation: id } }, 200);
+	const more = await expect("hold", hold(w, w.plain, 2, { port: w.tightSeats }), 422, "validation_failed");
+	notes.tooMany = more.json.errors.map((error) => error.field);
+	const own = { jwt: w.buyer, path: { reservation: id } };
+	await expect("getReservation", own, 200);
+	const page = await expect("listReservations", { jwt: w.buyer, query: "?limit=1" }, 200);
+	await expect("listReservations", { jwt: w.buyer, query: `?after=${page.json.items[0].id}` }, 200);
+	await expect("getStats", w.right.getStats(), 200);
+	notes.refund = (await expect("cancel", own, 200)).json;
+	notes.refundAgain = (await expect("cancel", own, 200)).json;
+	await expect("getReservation", own, 200);
+	notes.ledger = (await expect("getLedger", w.right.getLedger(), 200)).json.items.map((entry) => entry.kind);
+	notes.audit = (await expect("audit", w.right.audit(), 200)).json;
 	const charge = w.right.charge();
 	await expect("charge", charge, 201);
 	await expect("charge", { ...charge, body: { amount: 6 } }, 422, "idempotency_key_reused");
@@ -346,7 +388,7 @@ async function withoutRedis(w) {
 
 async function walk(world, docsFolder) {
 	const quick = ["--queue.poll_min_ms=50", "--queue.poll_max_ms=300", "--queue.tick_ms=20"];
-	const plain = [...quick, "--http.docs_folder=/nonexistent"];
+	const plain = [...quick, "--http.docs_folder=/nonexistent", "--seat.per_user_max=0"];
 	const w = { world, email: "operator@onsale.test", password: "a good password", reservation: NOWHERE };
 	await world.open();
 	world.onsale(["admin", "--email", w.email], w.password);
@@ -359,7 +401,10 @@ async function walk(world, docsFolder) {
 	w.small = await world.launch("small", [...plain, "--http.in_flight_max=16", "--db.deadline_ms=60000",
 		"--db.lock_timeout_ms=60000", "--db.statement_timeout_ms=60000", "--db.batch_lock_timeout_ms=10000",
 		"--lock.locking_ms=120000", "--idempotency.wait_ms=50"]);
-	for (const port of [main, w.withDocs, w.short, w.small])
+	w.tight = await world.launch("tight", [...plain, ...["login", "signup", "join", "hold"].map(
+		(name) => `--limit.${name}_per_minute=1`)]);
+	w.tightSeats = await world.launch("tight-seats", [...quick, "--seat.per_user_max=1"]);
+	for (const port of [main, w.withDocs, w.short, w.small, w.tight, w.tightSeats])
 		await ready(port);
 	w.plain = await openSale(w, { enabled: false });
 	w.lined = await openSale(w, { enabled: true });
@@ -367,8 +412,10 @@ async function walk(world, docsFolder) {
 	w.brief = await openSale(w, { enabled: true, pass_ttl_seconds: 1 });
 	w.right = rightRequests(w);
 	await lookAround(w);
+	await comeAndGo(w);
 	await lookAtDocs(w);
 	await stand(w);
+	await hurry(w);
 	await buy(w);
 	await fail(w);
 	w.reservation = await holdId(w, w.plain, 7);

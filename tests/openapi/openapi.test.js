@@ -99,6 +99,18 @@ test("a repeat and a stale place are told as such", () => {
 	assert.deepStrictEqual([notes.stale.status, notes.stale.stale, notes.stale.position], ["waiting", true, null]);
 });
 
+test("a refund gives back what was paid, once, and the books stay right", () => {
+	assert.deepStrictEqual([notes.refund.refunded, notes.refund], [1000, notes.refundAgain]);
+	for (const kind of ["opening", "payment", "reward", "refund", "reward_revoked"])
+		assert.ok(notes.ledger.includes(kind), `no ${kind} in the ledger: ${notes.ledger}`);
+	const { double_sold, negative_balances, ledger_imbalance } = notes.audit;
+	assert.deepStrictEqual([double_sold, negative_balances, ledger_imbalance], [0, 0, 0]);
+});
+
+test("more seats than one person may have are a wrong field", () => {
+	assert.deepStrictEqual(notes.tooMany, ["seat_ids"]);
+});
+
 test("the document is served to the byte", () => {
 	assert.strictEqual(notes.getOpenapi.body.toString("utf8"), text);
 });
