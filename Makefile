@@ -3,6 +3,7 @@
 #   make          build/onsale                  make run      serve it on stores of its own
 #   make test     all layers, one line of counts make lint    clang-tidy, cppcheck, format, layering
 #   make fresh    run and test in new Debians   make clean    removes what was built
+#   make docs     Swagger UI for /docs
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -33,7 +34,7 @@ FILTER ?=
 TEST_DIR ?= .test
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test fresh layering help
+PLAIN_GOALS := clean clean-run run tour test fresh layering docs help
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -63,11 +64,11 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests lint layering fresh help compile_commands
+.PHONY: all clean clean-run run tour test tests lint layering docs fresh help compile_commands
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,5s/^# *//p' Makefile
+	@sed -n '3,6s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -144,6 +145,11 @@ compile_commands:
 
 layering:
 	@config/run/layering.sh
+
+# Swagger UI for /docs, through npm; the server reads it at its next start.
+docs:
+	@config/run/packages.sh docs
+	@config/run/docs.sh '$(BUILD)'
 
 fresh:
 	@SUITES='$(SUITES)' exec config/run/fresh.sh

@@ -20,6 +20,7 @@ struct seat_maps;
 struct in_flight_keys;
 struct revocations;
 struct limits;
+struct docs;
 struct net;
 struct ticker;
 struct sweeper;
@@ -53,6 +54,7 @@ struct app {
 	struct revocations *revocations;
 	struct limits *limits;
 	struct networks trusted_proxies;
+	struct docs *docs;
 	struct ticker *ticker;
 	struct sweeper *sweeper;
 	struct net *net;

@@ -15,6 +15,7 @@
 #include "proto/base/log.h"
 #include "proto/jwt.h"
 #include "server/hasher.h"
+#include "server/route.h"
 #include "server/serve.h"
 
 enum { WHY_SIZE = 1024, USERS_MAX = 10000000, PASSWORD_MAX = 256, USER_TOKEN_TTL_S = 24 * 3600 };
@@ -376,6 +377,24 @@ int command_config(int argc, char **argv)
 	if (!begin(&argc, argv, help, &settings, NULL, 0, &status))
 		return status;
 	settings_print(&settings, stdout);
+	settings_free(&settings);
+	return 0;
+}
+
+/* --- routes --- */
+
+int command_routes(int argc, char **argv)
+{
+	static const char help[] =
+		"usage: onsale routes\n\n"
+		"Prints every call: its method, its path ({} stands for an id), and\n"
+		"who may make it: none (everybody), user, admin.\n";
+	struct settings settings;
+	int status;
+
+	if (!begin(&argc, argv, help, &settings, NULL, 0, &status))
+		return status;
+	routes_print(stdout);
 	settings_free(&settings);
 	return 0;
 }

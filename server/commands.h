@@ -9,5 +9,6 @@ int command_users(int argc, char **argv);
 int command_admin(int argc, char **argv);
 int command_demo(int argc, char **argv);
 int command_config(int argc, char **argv);
+int command_routes(int argc, char **argv);
 
 #endif

@@ -45,4 +45,11 @@ void livez_start(const struct request *request);
 void readyz_start(const struct request *request);
 void metrics_start(const struct request *request);
 
+/* the description of all this */
+void openapi_start(const struct request *request);
+void docs_start(const struct request *request);
+void docs_script_start(const struct request *request);
+void docs_style_start(const struct request *request);
+void docs_bundle_start(const struct request *request);
+
 #endif

@@ -15,6 +15,7 @@ static const struct command {
 	{"admin", "make an operator; the password is read from standard input", command_admin},
 	{"demo", "load the demo: two people, two events", command_demo},
 	{"config", "print every setting, its value, where it came from", command_config},
+	{"routes", "print every call: method, path, who may make it", command_routes},
 };
 
 static void usage(FILE *out)

@@ -58,6 +58,11 @@ static const struct route {
 	{HTTP_GET, "/livez", GUARD_NONE, LIMIT_NONE, livez_start},
 	{HTTP_GET, "/readyz", GUARD_NONE, LIMIT_NONE, readyz_start},
 	{HTTP_GET, "/metrics", GUARD_NONE, LIMIT_NONE, metrics_start},
+	{HTTP_GET, "/openapi.yaml", GUARD_NONE, LIMIT_NONE, openapi_start},
+	{HTTP_GET, "/docs", GUARD_NONE, LIMIT_NONE, docs_start},
+	{HTTP_GET, "/docs/docs.js", GUARD_NONE, LIMIT_NONE, docs_script_start},
+	{HTTP_GET, "/docs/swagger-ui.css", GUARD_NONE, LIMIT_NONE, docs_style_start},
+	{HTTP_GET, "/docs/swagger-ui-bundle.js", GUARD_NONE, LIMIT_NONE, docs_bundle_start},
 };
 
 /* Reads a positive decimal of at most 18 digits; NULL where it is not one. */
@@ -246,4 +251,14 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		refuse_method(&request, allowed);
 	else
 		request_fail(conn, id, false, PROBLEM_NOT_FOUND, NULL);
+}
+
+void routes_print(FILE *out)
+{
+	static const char *const guards[] = {
+		[GUARD_NONE] = "none", [GUARD_USER] = "user", [GUARD_ADMIN] = "admin"};
+
+	for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+		fprintf(out, "%s %s %s\n", http_method_name(routes[i].method), routes[i].path,
+			guards[routes[i].guard]);
 }

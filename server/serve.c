@@ -19,6 +19,7 @@
 #include "server/adopt.h"
 #include "server/app.h"
 #include "server/catalog.h"
+#include "server/docs.h"
 #include "server/hasher.h"
 #include "server/keys.h"
 #include "server/limits.h"
@@ -131,6 +132,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->revocations = revocations_new(app);
 	app->limits = limits_new(&app->settings, LIMITS_BUCKETS_MAX);
 	CHECK(networks_parse(app->settings.http_trusted_proxies, &app->trusted_proxies));
+	app->docs = docs_new(app->settings.http_docs_folder);
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
 	app->ticker = ticker_new(app);
@@ -162,6 +164,7 @@ static void app_close(struct app *app)
 	}
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
+	docs_free(app->docs);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
 	event_base_free(app->base);

@@ -23,6 +23,9 @@ is_installed() {
 missing_lines() {
 	local installed line name found
 	installed=" $(dpkg-query -W -f '${Package}=${db:Status-Status} ' "$@" 2>/dev/null || true)"
+	# What an installed one says it is, too: nodejs from its makers is npm as well.
+	installed+=$(dpkg-query -W -f '${db:Status-Status}, ${Provides}\n' "$@" 2>/dev/null |
+		sed -nE 's/^installed, //p' | tr ',' '\n' | awk 'NF { printf "%s=installed ", $1 }' || true)
 	for line in "${lines[@]}"; do
 		found=
 		for name in ${line//|/ }; do

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# make test: the layers of tests, each one Criterion program under AddressSanitizer and UBSan, on a
-# private Redis and PostgreSQL in a throwaway folder; ends in one line, "N passed, N failed".
+# make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
+# "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
+# is node's test runner against the same sanitized server.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -9,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -78,7 +79,8 @@ clean_up() {
 build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
-		"${layers[@]/#/$sanitized/tests/}"
+		"${c_layers[@]/#/$sanitized/tests/}"
+	! wanted openapi || run config/run/docs.sh "$build"
 }
 
 start_stores() {
@@ -114,6 +116,13 @@ count_status() {
 	grep -cE "<testcase .*status=\"($1)\"" "$2" || true
 }
 
+# The number behind "# pass", say, in a report of node's (TAP).
+count_tap() {
+	local number
+	number=$(sed -nE "s/^# $1 ([0-9]+)$/\1/p" "$2" | tail -n 1)
+	echo "${number:-0}"
+}
+
 sanitizer_logs() {
 	find "$output/sanitizer" -type f -size +0 2>/dev/null
 }
@@ -121,7 +130,10 @@ sanitizer_logs() {
 # Counts one more failure for each thing that the layer's own report does not know of.
 judge_layer() {
 	local layer=$1 status=$2 report=$3 log bad=0 good=0
-	if [ -s "$report" ]; then
+	if [[ $report == *.tap && -s $report ]]; then
+		good=$(count_tap pass "$report")
+		bad=$(($(count_tap fail "$report") + $(count_tap cancelled "$report")))
+	elif [ -s "$report" ]; then
 		good=$(count_status PASSED "$report")
 		# The report of a filtered run calls the others skipped.
 		bad=$(count_status "FAILED|ERRORED$([ -n "${FILTER:-}" ] || echo '|SKIPPED')" "$report")
@@ -157,16 +169,35 @@ run_layer() {
 	judge_layer "$layer" "$status" "$report"
 }
 
+# FILTER is a pattern of test names for node here.
+run_openapi() {
+	local status=0 report=$output/openapi.tap
+	local arguments=(--test-reporter=tap "--test-reporter-destination=$report")
+	[ -z "${FILTER:-}" ] || arguments+=("--test-name-pattern=$FILTER")
+	echo "layer openapi"
+	NODE_PATH=$(readlink -f "$build/npm/node_modules") ONSALE_TEST_DOCS=$(readlink -f "$build/docs") \
+		run timeout -k 5 "${limit_seconds[openapi]}" node "${arguments[@]}" \
+		tests/openapi/openapi.test.js || status=$?
+	grep -E -A12 '^ *not ok' "$report" >&2 || true
+	end_left_over
+	judge_layer openapi "$status" "$report"
+}
+
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire; do
+	for layer in unit flow live wire openapi; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
-		! compgen -G "tests/$layer/*.c" >/dev/null || echo "$layer"
+		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
 	done
+}
+
+wanted() {
+	[[ " ${layers[*]} " == *" $1 "* ]]
 }
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
+mapfile -t c_layers < <(layers_to_run | grep -vx openapi)
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -180,8 +211,9 @@ config/run/packages.sh run test 9>&-
 build_all || die "the build failed"
 start_stores
 export_environment
-for layer in "${layers[@]}"; do
+for layer in "${c_layers[@]}"; do
 	run_layer "$layer"
 done
+! wanted openapi || run_openapi
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
