@@ -568,12 +568,16 @@ static enum http_parse read_head(struct message *message)
 	llhttp_init(&message->llhttp, HTTP_REQUEST, &callbacks);
 	message->llhttp.data = message;
 	llhttp_execute(&message->llhttp, message->head_text, message->head_len);
-	if (!message->head_whole || message->target_len == 0)
+	/* A head that only announces too much is a whole one: its headers may still be asked for. */
+	bool whole = message->head_whole || message->error == HTTP_BODY_TOO_LARGE;
+	if (!whole || message->target_len == 0)
 		return message->error != HTTP_MORE ? message->error : HTTP_BAD;
 	for (unsigned i = 0; i < message->header_count; i++)
 		if (opens_list(message, i))
 			join_values(message, i);
 	end_texts(message);
+	if (message->error != HTTP_MORE)
+		return message->error;
 	if (!take_target(message, llhttp_get_method(&message->llhttp) == HTTP_CONNECT))
 		return HTTP_BAD;
 	return message->whole ? HTTP_WHOLE : HTTP_MORE;
@@ -770,6 +774,13 @@ const char *http_header(const struct http_parser *parser, const char *name)
 	return parser->message->head_text + header->value;
 }
 
+const char *http_header_once(const struct http_parser *parser, const char *name)
+{
+	const struct header *header;
+	const char *value = http_header(parser, name);
+	return value != NULL && count_named(parser->message, name, &header) == 1 ? value : NULL;
+}
+
 bool http_parser_begun(const struct http_parser *parser)
 {
 	return parser->message != NULL;
@@ -823,35 +834,38 @@ static bool percent_decode(const char *from, size_t len, char *text, size_t size
 	return true;
 }
 
-/* The parameter's value, not decoded; NULL where there is none of this name. */
-static const char *find_param(const char *query, const char *name, size_t *value_len)
+/* The value of the first parameter of this name, not decoded, and how many there are of it. */
+static unsigned find_params(
+	const char *query, const char *name, const char **value, size_t *value_len)
 {
 	size_t name_len = strlen(name);
+	unsigned count = 0;
 	while (*query != '\0') {
 		size_t len = strcspn(query, "&");
-		if (len > name_len && query[name_len] == '=' &&
-			memcmp(query, name, name_len) == 0) {
-			*value_len = len - name_len - 1;
-			return query + name_len + 1;
+		if (strcspn(query, "=&") == name_len && memcmp(query, name, name_len) == 0 &&
+			count++ == 0) {
+			*value = query + name_len + (len > name_len);
+			*value_len = len - (size_t)(*value - query);
 		}
 		query += len;
 		query += *query == '&';
 	}
-	return NULL;
+	return count;
 }
 
 bool http_query_param(const char *query, const char *name, char *text, size_t size)
 {
+	const char *value;
 	size_t len;
 	CHECK(size > 0);
-	const char *value = find_param(query, name, &len);
-	return value != NULL && percent_decode(value, len, text, size);
+	return find_params(query, name, &value, &len) > 0 && percent_decode(value, len, text, size);
 }
 
-bool http_query_has(const char *query, const char *name)
+unsigned http_query_count(const char *query, const char *name)
 {
+	const char *value;
 	size_t len;
-	return find_param(query, name, &len) != NULL;
+	return find_params(query, name, &value, &len);
 }
 
 const char *http_method_name(enum http_method method)

@@ -60,6 +60,9 @@ const struct http_request *http_parser_request(const struct http_parser *parser)
  * case. A header that came more than once gives its values joined by ", ". */
 const char *http_header(const struct http_parser *parser, const char *name);
 
+/* … and NULL where it came more than once: for what can be one thing only. */
+const char *http_header_once(const struct http_parser *parser, const char *name);
+
 /* True from a message's first byte until http_parser_next: what absolute deadlines count from. */
 bool http_parser_begun(const struct http_parser *parser);
 
@@ -71,12 +74,12 @@ bool http_parser_wants_continue(struct http_parser *parser);
 /* Forgets the message and gives its memory back. */
 void http_parser_next(struct http_parser *parser);
 
-/* The query parameter `name`, percent-decoded, into text (NUL-terminated). False where it is
- * missing, malformed or longer than size - 1. */
+/* The query parameter `name`, the first of them, percent-decoded, into text (NUL-terminated). False where
+ * it is missing, malformed or longer than size - 1. "a" is "a=". */
 bool http_query_param(const char *query, const char *name, char *text, size_t size);
 
-/* True where the query names it, whatever its value. */
-bool http_query_has(const char *query, const char *name);
+/* How often the query names it, whatever its value. */
+unsigned http_query_count(const char *query, const char *name);
 
 /* "GET"; "OTHER" for HTTP_OTHER. */
 const char *http_method_name(enum http_method method);

@@ -1,11 +1,14 @@
 /* Reading and refusing. jansson builds the whole value before anyone looks at it, so the depth is
- * counted first, over the bytes, with no recursion. */
+ * counted first, over the bytes, with no recursion. It also takes less than JSON allows: what it alone
+ * refuses is tamed in a copy of the text, and that is read. */
 #include "proto/json.h"
 
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include "proto/base/check.h"
 #include "proto/base/clock.h"
 
 enum { DEPTH_MAX = 32, MESSAGE_SIZE = 160 };
@@ -42,18 +45,135 @@ static bool shallow(const char *bytes, size_t len)
 	return true;
 }
 
-struct json_object *json_object_parse(const char *bytes, size_t len)
+/* --- what is JSON, and more than jansson takes --- */
+
+static size_t count_digits(const char *text, size_t len)
+{
+	size_t count = 0;
+	while (count < len && text[count] >= '0' && text[count] <= '9')
+		count++;
+	return count;
+}
+
+/* How long the integer is that the text begins with; 0 where it begins with none. */
+static size_t integer_len(const char *text, size_t len)
+{
+	size_t sign = len > 0 && text[0] == '-';
+	size_t digits = count_digits(text + sign, len - sign);
+	if (digits == 0 || (digits > 1 && text[sign] == '0'))
+		return 0;
+	return sign + digits;
+}
+
+static bool is_number(const char *text, size_t len)
+{
+	size_t at = integer_len(text, len), digits;
+	if (at > 0 && at < len && text[at] == '.') {
+		digits = count_digits(text + at + 1, len - at - 1);
+		at = digits > 0 ? at + 1 + digits : 0;
+	}
+	if (at > 0 && at < len && (text[at] == 'e' || text[at] == 'E')) {
+		at++;
+		at += at < len && (text[at] == '+' || text[at] == '-');
+		digits = count_digits(text + at, len - at);
+		at = digits > 0 ? at + digits : 0;
+	}
+	return at > 0 && at == len;
+}
+
+/* Of an integer. */
+static bool fits_i64(const char *text, size_t len)
+{
+	static const char max[] = "9223372036854775807", min[] = "-9223372036854775808";
+	const char *limit = text[0] == '-' ? min : max;
+	size_t limit_len = strlen(limit);
+	return len < limit_len || (len == limit_len && memcmp(text, limit, len) <= 0);
+}
+
+/* A number that no integer is made of becomes 0.5 and blanks: jansson refuses those past the range of its
+ * types, and to the fields here one is as wrong as the other. */
+static void tame_number(char *text, size_t len)
+{
+	if (!is_number(text, len) || (integer_len(text, len) == len && fits_i64(text, len)))
+		return;
+	memset(text, ' ', len);
+	memcpy(text, "0.5", 3);
+}
+
+/* What is malformed stays so. A NUL becomes another control character, as jansson takes none in a member's
+ * name and none is taken in a text. */
+static void tame(char *text, size_t len)
+{
+	static const char nul[] = "\\u0000";
+	bool in_text = false;
+	for (size_t i = 0; i < len; i++) {
+		if (in_text && text[i] == '\\') {
+			if (len - i >= strlen(nul) && memcmp(text + i, nul, strlen(nul)) == 0)
+				text[i + strlen(nul) - 1] = '1';
+			i++;
+		} else if (text[i] == '"') {
+			in_text = !in_text;
+		} else if (!in_text && (text[i] == '-' || count_digits(text + i, 1) == 1)) {
+			size_t end = i + 1;
+			while (end < len && text[end] != '\0' &&
+				strchr("0123456789+-.eE", text[end]) != NULL)
+				end++;
+			tame_number(text + i, end - i);
+			i = end - 1;
+		}
+	}
+}
+
+/* --- parsing --- */
+
+static json_t *load(const char *bytes, size_t len, size_t flags, enum json_error_code *why)
+{
+	json_error_t error;
+	/* NUL in a text is let through, to be refused as that field's fault. */
+	json_t *value = json_loadb(bytes, len, JSON_DECODE_ANY | JSON_ALLOW_NUL | flags, &error);
+	*why = value == NULL ? json_error_code(&error) : json_error_unknown;
+	return value;
+}
+
+static json_t *load_tamed(const char *bytes, size_t len, struct json_errors *errors)
+{
+	enum json_error_code why;
+	char *text = must_malloc(len);
+	memcpy(text, bytes, len);
+	tame(text, len);
+	json_t *value = load(text, len, JSON_REJECT_DUPLICATES, &why);
+	if (value == NULL && why == json_error_duplicate_key) {
+		json_t *last_wins = load(text, len, 0, &why);
+		if (last_wins != NULL)
+			json_error_add(errors, "", "must name each member once");
+		json_decref(last_wins);
+	}
+	free(text);
+	return value;
+}
+
+struct json_object *json_object_read(const char *bytes, size_t len, struct json_errors *errors)
 {
 	if (len == 0 || !shallow(bytes, len))
 		return NULL;
-	/* NUL in a text is let through, to be refused as that field's fault. */
-	json_error_t error;
-	json_t *value = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+	enum json_error_code why;
+	json_t *value = load(bytes, len, JSON_REJECT_DUPLICATES, &why);
+	if (value == NULL &&
+		(why == json_error_numeric_overflow || why == json_error_null_byte_in_key ||
+			why == json_error_duplicate_key))
+		value = load_tamed(bytes, len, errors);
 	if (value != NULL && !json_is_object(value)) {
+		json_error_add(errors, "", "must be an object");
 		json_decref(value);
 		return NULL;
 	}
 	return object_of(value);
+}
+
+struct json_object *json_object_parse(const char *bytes, size_t len)
+{
+	struct json_errors errors = {0};
+	return json_object_read(bytes, len, &errors);
 }
 
 void json_object_free(struct json_object *object)

@@ -1,16 +1,13 @@
 /* JSON bodies, read by jansson: an object is parsed strictly (UTF-8, no duplicate members, at most 32
  * levels deep), then its members are read one by one, and what is wrong with them gathered into the
- * `errors` of a validation problem. Members that nobody asks for are ignored. */
+ * `errors` of a validation problem. Members that nobody asks for are ignored, whatever number or name they
+ * have. */
 #ifndef ONSALE_PROTO_JSON_H
 #define ONSALE_PROTO_JSON_H
 
 #include "proto/base/buf.h"
 
 struct json_object; /* jansson's json_t */
-
-/* NULL where the bytes are not one JSON object. Free with json_object_free. */
-struct json_object *json_object_parse(const char *bytes, size_t len);
-void json_object_free(struct json_object *object);
 
 /* What is wrong with the fields, as the members of `errors`: bounded, first wrongs kept. */
 struct json_errors {
@@ -19,6 +16,15 @@ struct json_errors {
 	unsigned count;
 	char prefix[32]; /* put before the names of fields: "queue.", "sections[2]." */
 };
+
+/* NULL where the bytes are not one JSON object. Where they are JSON all the same (another value, or an
+ * object that names a member twice), errors says so of the field "", which is the body. Free with
+ * json_object_free. */
+struct json_object *json_object_read(const char *bytes, size_t len, struct json_errors *errors);
+
+/* … and does not say why. */
+struct json_object *json_object_parse(const char *bytes, size_t len);
+void json_object_free(struct json_object *object);
 
 /* Adds {"field": …, "message": …}. */
 void json_error_add(struct json_errors *errors, const char *field, const char *message);

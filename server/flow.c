@@ -184,8 +184,11 @@ struct json_object *flow_read_body(struct flow *flow, const struct request *requ
 		flow_fail(flow, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
 		return NULL;
 	}
-	struct json_object *object = json_object_parse(http->body, http->body_len);
-	if (object == NULL)
+	struct json_errors errors = {0};
+	struct json_object *object = json_object_read(http->body, http->body_len, &errors);
+	if (errors.count > 0)
+		flow_fail_validation(flow, &errors);
+	else if (object == NULL)
 		flow_fail(flow, PROBLEM_MALFORMED_JSON);
 	return object;
 }
@@ -215,7 +218,7 @@ bool flow_read_idem(struct flow *flow, const struct request *request, struct ide
 	const char *key;
 	size_t len;
 
-	if (!read_key(http_header(request->parser, "idempotency-key"), &key, &len)) {
+	if (!read_key(http_header_once(request->parser, "idempotency-key"), &key, &len)) {
 		flow_fail(flow, PROBLEM_IDEMPOTENCY_KEY_REQUIRED);
 		return false;
 	}

@@ -70,11 +70,11 @@ void request_fail(struct conn *conn, const char *request_id, bool close, enum pr
 /* --- reading requests --- */
 
 /* The body as a JSON object, to be freed by the caller; NULL where it is not one, and the flow was ended
- * (415, 400). optional: an empty body is an empty object. */
+ * (415, 400, 422). optional: an empty body is an empty object. */
 struct json_object *flow_read_body(struct flow *flow, const struct request *request, bool optional);
 
 /* The Idempotency-Key of the request, unquoted, as digests of (user, method, path, key) and of the body.
- * False where it is missing or malformed, and the flow was ended (400). */
+ * False where it is missing, repeated or malformed, and the flow was ended (400). */
 struct idem;
 bool flow_read_idem(struct flow *flow, const struct request *request, struct idem *idem);
 

@@ -134,27 +134,39 @@ struct one_event {
 static void event_looked_up(struct catalog_wait *wait);
 static void seats_counted(struct catalog_wait *wait);
 
-static void one_event_start(const struct request *request,
+static struct one_event *one_event_new(const struct request *request,
 	void (*reply)(struct one_event *one, struct catalog_event *event))
 {
 	struct one_event *one = flow_new(sizeof *one, request);
-	char text[8];
 
 	if (one == NULL)
-		return;
+		return NULL;
 	one->event_id = request->path_ids[0];
 	one->wait.owner = one;
 	one->reply = reply;
-	one->only_available = http_query_param(
-				      request->http->query, "available", text, sizeof text) &&
-			      text[0] == 't';
-	struct catalog_event *event = catalog_event(request->app->catalog, one->event_id);
+	return one;
+}
+
+static void one_event_find(struct one_event *one)
+{
+	struct catalog *catalog = one->flow.app->catalog;
+	struct catalog_event *event = catalog_event(catalog, one->event_id);
+
 	if (event != NULL) {
-		reply(one, event);
+		one->reply(one, event);
 		return;
 	}
 	one->wait.done = event_looked_up;
-	catalog_refresh(request->app->catalog, &one->wait);
+	catalog_refresh(catalog, &one->wait);
+}
+
+static void one_event_start(const struct request *request,
+	void (*reply)(struct one_event *one, struct catalog_event *event))
+{
+	struct one_event *one = one_event_new(request, reply);
+
+	if (one != NULL)
+		one_event_find(one);
 }
 
 static void event_looked_up(struct catalog_wait *wait)
@@ -227,5 +239,8 @@ static void seats_counted(struct catalog_wait *wait)
 
 void performances_start(const struct request *request)
 {
-	one_event_start(request, reply_performances);
+	struct one_event *one = one_event_new(request, reply_performances);
+
+	if (one != NULL && query_flag(&one->flow, request, "available", &one->only_available))
+		one_event_find(one);
 }

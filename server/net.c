@@ -335,7 +335,7 @@ static void conn_refuse(struct conn *conn, enum http_parse how)
 	char id[REQUEST_ID_SIZE];
 
 	conn_set_state(conn, CONN_WORK);
-	request_id_make(NULL, id);
+	request_id_make(http_header(conn->parser, "x-request-id"), id);
 	request_fail(conn, id, true, problems[how], NULL);
 }
 

@@ -1,6 +1,7 @@
 #include "server/page.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include "proto/base/check.h"
 #include "proto/json.h"
 #include "server/flow.h"
@@ -9,8 +10,8 @@ static const struct {
 	const char *name, *message;
 	int64_t min, max;
 } params[] = {
-	{"after", "must be an id", 0, INT64_MAX - 1},
-	{"limit", "must be 1 to 200", 1, PAGE_LIMIT_MAX},
+	{"after", "must be an id, once", 0, INT64_MAX - 1},
+	{"limit", "must be 1 to 200, once", 1, PAGE_LIMIT_MAX},
 };
 
 _Static_assert(PAGE_LIMIT_MAX == 200, "as the message says");
@@ -27,6 +28,25 @@ static bool read_number(const char *query, const char *name, int64_t *number)
 	return *end == '\0';
 }
 
+bool query_flag(struct flow *flow, const struct request *request, const char *name, bool *flag)
+{
+	const char *query = request->http->query;
+	unsigned count = http_query_count(query, name);
+	struct json_errors errors = {0};
+	char text[8];
+
+	*flag = false;
+	if (count == 0)
+		return true;
+	bool read = count == 1 && http_query_param(query, name, text, sizeof text);
+	*flag = read && strcmp(text, "true") == 0;
+	if (*flag || (read && strcmp(text, "false") == 0))
+		return true;
+	json_error_add(&errors, name, "must be true or false, once");
+	flow_fail_validation(flow, &errors);
+	return false;
+}
+
 bool page_read(struct flow *flow, const struct request *request, struct page *page)
 {
 	const char *query = request->http->query;
@@ -35,10 +55,11 @@ bool page_read(struct flow *flow, const struct request *request, struct page *pa
 	*page = (struct page){.limit = PAGE_LIMIT_DEFAULT};
 	int64_t *const values[] = {&page->after, &page->limit};
 	for (size_t i = 0; i < ARRAY_LEN(params); i++) {
-		if (!http_query_has(query, params[i].name))
+		unsigned count = http_query_count(query, params[i].name);
+		if (count == 0)
 			continue;
-		if (!read_number(query, params[i].name, values[i]) || *values[i] < params[i].min ||
-			*values[i] > params[i].max)
+		if (count > 1 || !read_number(query, params[i].name, values[i]) ||
+			*values[i] < params[i].min || *values[i] > params[i].max)
 			json_error_add(&errors, params[i].name, params[i].message);
 	}
 	if (errors.count > 0)

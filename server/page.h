@@ -1,4 +1,4 @@
-/* after= and limit= of the calls that give a list a page at a time. */
+/* after= and limit= of the calls that give a list a page at a time, and flags like available=true. */
 #ifndef ONSALE_SERVER_PAGE_H
 #define ONSALE_SERVER_PAGE_H
 
@@ -17,5 +17,9 @@ struct page {
 
 /* False where one of them is wrong, and the flow was ended (422). */
 bool page_read(struct flow *flow, const struct request *request, struct page *page);
+
+/* A parameter that is true or false; *flag is false where it was not given. Returns false where it is
+ * neither, and the flow was ended (422). */
+bool query_flag(struct flow *flow, const struct request *request, const char *name, bool *flag);
 
 #endif

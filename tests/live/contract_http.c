@@ -210,11 +210,15 @@ Test(contract_http, bodies)
 	send_typed(world, NULL, good, 415, "unsupported_media_type");
 	send_typed(world, "text/plain", good, 415, "unsupported_media_type");
 	send_typed(world, "application/jsonp", good, 415, "unsupported_media_type");
-	static const char *const malformed[] = {"", "{", "[1]", "null", "7", "{\"amount\":5}x",
-		"{\"amount\":5,\"amount\":6}", "{\"amount\":NaN}", "{'amount':5}",
-		"\xff{\"amount\":5}", "{\"amount\":5,}"};
+	static const char *const malformed[] = {"", "{", "{\"amount\":5}x", "{\"amount\":NaN}",
+		"{'amount':5}", "\xff{\"amount\":5}", "{\"amount\":5,}"};
 	for (size_t i = 0; i < ARRAY_LEN(malformed); i++)
 		send_typed(world, "application/json", malformed[i], 400, "malformed_json");
+	static const char *const others[] = {
+		"[1]", "null", "7", "\"amount\"", "{\"amount\":5,\"amount\":6}"};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		send_typed(world, "application/json", others[i], 422, "validation_failed");
+	send_typed(world, "application/json", "{\"amount\":5,\"a\":{\"amount\":1e999}}", 201, NULL);
 	world_close(world);
 }
 
@@ -225,9 +229,13 @@ Test(contract_http, sizes)
 
 	memset(big, ' ', 70000);
 	big[66000] = '\0';
-	struct call call = {.method = "POST", .path = "/v1/sessions", .body = big};
+	struct call call = {.method = "POST",
+		.path = "/v1/sessions",
+		.headers = "X-Request-Id: mine\r\n",
+		.body = big};
 	struct answer *answer = expect(world, &call, 413, "body_too_large");
-	cr_assert(answer_header_is(answer, "connection", "close"));
+	cr_assert(answer_header_is(answer, "connection", "close") &&
+		  answer_header_is(answer, "x-request-id", "mine"));
 	big[65536 - 2] = '\0';
 	call.body = textf(world, "{}%s", big); /* to the byte */
 	expect(world, &call, 422, "validation_failed");

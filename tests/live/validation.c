@@ -6,7 +6,7 @@
 
 TestSuite(validation, .timeout = 120);
 
-enum kind { TEXT, INTEGER, BOOLEAN, TIME, IDS, OBJECT, OBJECTS };
+enum kind { TEXT, ADDRESS, INTEGER, BOOLEAN, TIME, IDS, OBJECT, OBJECTS };
 enum need { REQUIRED, OPTIONAL };
 
 /* Where a body goes, and one that is right but for the field at test; %lld: the id of what it is about. */
@@ -15,6 +15,9 @@ static const struct target {
 	bool operator_s, keyed;
 } targets[] = {
 	{"POST", "/v1/sessions", "{\"email\":\"nobody@onsale.test\",\"password\":\"long enough\"}",
+		.keyed = false},
+	{"POST", "/v1/users",
+		"{\"email\":\"new@onsale.test\",\"password\":\"long enough\",\"name\":\"A\"}",
 		.keyed = false},
 	{"POST", "/v1/me/balance/charges", "{\"amount\":1}", .keyed = true},
 	{"POST", "/v1/reservations", "{\"performance_id\":1,\"seat_ids\":[1]}", .keyed = true},
@@ -28,7 +31,7 @@ static const struct target {
 		.operator_s = true},
 	{"PUT", "/v1/admin/events/1/queue", "{}", .operator_s = true},
 };
-enum { LOG_IN, CHARGE, HOLD, PAY, EVENT, PERFORMANCE, LINE };
+enum { LOG_IN, SIGN_UP, CHARGE, HOLD, PAY, EVENT, PERFORMANCE, LINE };
 
 static const struct field {
 	unsigned target;
@@ -39,6 +42,9 @@ static const struct field {
 } fields[] = {
 	{LOG_IN, "email", TEXT, REQUIRED, 1, 254},
 	{LOG_IN, "password", TEXT, REQUIRED, 1, 256},
+	{SIGN_UP, "email", ADDRESS, REQUIRED, 3, 254},
+	{SIGN_UP, "password", TEXT, REQUIRED, 8, 256},
+	{SIGN_UP, "name", TEXT, OPTIONAL, 0, 100},
 	{CHARGE, "amount", INTEGER, REQUIRED, 1, 100000000},
 	{HOLD, "performance_id", INTEGER, REQUIRED, 1, INT64_MAX},
 	{HOLD, "seat_ids", IDS, REQUIRED, 1, 10},
@@ -99,6 +105,14 @@ static bool names_field(struct answer *answer, const char *name)
 	return false;
 }
 
+static struct call call_to(struct world *world, const struct target *target)
+{
+	return (struct call){.method = target->method,
+		.path = target->path,
+		.jwt = target->operator_s ? world->admins.list[0].jwt : world->people.list[0].jwt,
+		.key = target->keyed ? "validation" : NULL};
+}
+
 /* value: owned by this call; NULL leaves the member out. */
 static void refuse(struct world *world, const struct field *field, json_t *value)
 {
@@ -112,11 +126,8 @@ static void refuse(struct world *world, const struct field *field, json_t *value
 	else
 		json_object_del(holder, member);
 	char *text = json_dumps(body, JSON_COMPACT);
-	struct call call = {.method = target->method,
-		.path = target->path,
-		.jwt = target->operator_s ? world->admins.list[0].jwt : world->people.list[0].jwt,
-		.key = target->keyed ? "validation" : NULL,
-		.body = text};
+	struct call call = call_to(world, target);
+	call.body = text;
 	struct answer *answer = expect(world, &call, 422, "validation_failed");
 	cr_assert(names_field(answer, field->name), "%s: %s: %s", field->name, text, answer->body);
 	free(text);
@@ -143,7 +154,7 @@ static void refuse_other_types(struct world *world, const struct field *field)
 		refuse(world, field, json_true());
 	if (field->kind != INTEGER)
 		refuse(world, field, json_integer(1));
-	if (field->kind != TEXT)
+	if (field->kind != TEXT || field->min > 1)
 		refuse(world, field, json_string("1"));
 	if (field->kind != IDS && field->kind != OBJECTS)
 		refuse(world, field, json_array());
@@ -179,6 +190,21 @@ static void refuse_texts(struct world *world, const struct field *field)
 	refuse(world, field, json_string("a\xc2\x85"));
 	if (field->min > 0)
 		refuse(world, field, json_string(""));
+}
+
+/* An e-mail address has one @ between two texts, and no blanks of any script. */
+static void refuse_addresses(struct world *world, const struct field *field)
+{
+	static const char *const texts[] = {"a", "a@", "@a", "@", "a@b@c", "a b@c", " a@b", "a@b ",
+		"a@b\u00a0c", "a\u200b@b", "a@\u3000"};
+
+	refuse_texts(world, field);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		refuse(world, field, json_string(texts[i]));
+	json_t *lengthy = text_of("x", (size_t)field->max - 1);
+	refuse(world, field, json_sprintf("@%s", json_string_value(lengthy)));
+	refuse(world, field, json_sprintf("a@%s", json_string_value(lengthy)));
+	json_decref(lengthy);
 }
 
 static void refuse_times(struct world *world, const struct field *field)
@@ -223,6 +249,7 @@ static void refuse_all(struct world *world, const struct field *field)
 	switch (field->kind) {
 	case INTEGER: refuse_integers(world, field); break;
 	case TEXT: refuse_texts(world, field); break;
+	case ADDRESS: refuse_addresses(world, field); break;
 	case TIME: refuse_times(world, field); break;
 	case IDS: refuse_ids(world, field); break;
 	case OBJECTS: refuse_objects(world, field); break;
@@ -253,26 +280,47 @@ Test(validation, every_field_with_every_wrong_value)
 	world_close(world);
 }
 
-/* What is not JSON is told apart from what is wrong in it, whatever the call. */
+/* --- bodies --- */
+
+/* What is not JSON is told apart from JSON that is no object, and both from what is wrong in it. */
+static const struct body {
+	const char *text;
+	int status;
+} bodies[] = {
+	{"", 400},
+	{" ", 400},
+	{"{", 400},
+	{"}", 400},
+	{"{\"a\":}", 400},
+	{"{'a':1}", 400},
+	{"{\"a\":1,}", 400},
+	{"{\"a\":1}{}", 400},
+	{"{\"a\":\"\xff\"}", 400},
+	{"{\"a\":\"\\ud800\"}", 400},
+	{"{\"a\":01}", 400},
+	{"{\"a\":1e999", 400},
+	{"\xef\xbb\xbf{}", 400},
+	{"[]", 422},
+	{"1", 422},
+	{"null", 422},
+	{"\"x\"", 422},
+	{"99999999999999999999", 422},
+	{"{\"a\":1,\"a\":2}", 422},
+};
+
 Test(validation, bodies_that_are_no_object)
 {
-	static const char *const bodies[] = {"", " ", "{", "}", "[]", "1", "null", "\"x\"",
-		"{\"a\":}", "{'a':1}", "{\"a\":1,}", "{\"a\":1}{}", "{\"a\":1,\"a\":2}",
-		"{\"a\":\"\xff\"}", "{\"a\":\"\\ud800\"}", "{\"a\":01}", "{\"a\":1e999}",
-		"{\"a\":99999999999999999999}", "\xef\xbb\xbf{}"};
 	struct world *world = world_open(NULL);
 
 	world_fill(world, 1, 1000, &(struct sale_options){.seats_per_row = 1});
 	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
-		const struct target *target = &targets[i];
-		struct call call = {.method = target->method,
-			.path = target->path,
-			.jwt = target->operator_s ? world->admins.list[0].jwt
-						  : world->people.list[0].jwt,
-			.key = target->keyed ? "validation" : NULL};
+		struct call call = call_to(world, &targets[i]);
 		for (size_t j = i == PAY ? 1 : 0; j < ARRAY_LEN(bodies); j++) {
-			call.body = bodies[j];
-			expect(world, &call, 400, "malformed_json");
+			call.body = bodies[j].text;
+			struct answer *answer = expect(world, &call, bodies[j].status,
+				bodies[j].status == 400 ? "malformed_json" : "validation_failed");
+			cr_assert(bodies[j].status == 400 || names_field(answer, ""), "%s",
+				call.body);
 		}
 	}
 	world_close(world);

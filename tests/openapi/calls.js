@@ -129,6 +129,7 @@ const wrongFields = {
 	listReservations: { query: "?after=x" },
 	charge: { body: { amount: -1 } },
 	listEvents: { query: "?limit=0" },
+	listPerformances: { query: "?available=1" },
 	hold: { body: { performance_id: 1, seat_ids: [] } },
 	pay: { body: { use_points: -1 } },
 	createEvent: { body: { title: "" } },

@@ -464,6 +464,7 @@ Test(http, reads_headers)
 		cr_assert_not_null(value, "%s", examples[i].name);
 		cr_expect_str_eq(value, examples[i].value, "%s", examples[i].name);
 	}
+	cr_expect_null(http_header_once(parser, "x-list"), "it came more than once");
 	cr_expect_null(http_header(parser, "x-lis"));
 	cr_expect_null(http_header(parser, "x-list2"));
 	cr_expect_null(http_header(parser, ""));
@@ -616,8 +617,10 @@ Test(http, decodes_query_parameters)
 		{"a=1&b=2", "b", "2"},
 		{"a=1&b=2", "c", NULL},
 		{"", "a", NULL},
-		{"a", "a", NULL},
+		{"a", "a", ""},
+		{"b&a&a=1", "a", ""},
 		{"a=", "a", ""},
+		{"ab&ab=1", "a", NULL},
 		{"aa=1&a=2", "a", "2"},
 		{"a=1&a=2", "a", "1"},
 		{"&&a=1", "a", "1"},
@@ -646,10 +649,12 @@ Test(http, decodes_query_parameters)
 /* Also one whose value is refused. */
 Test(http, knows_which_query_parameters_there_are)
 {
-	cr_expect(http_query_has("a=1&b=2", "b"));
-	cr_expect(http_query_has("a=%4", "a"));
-	cr_expect(http_query_has("a=", "a"));
-	cr_expect_not(http_query_has("aa=1", "a"));
-	cr_expect_not(http_query_has("a", "a"));
-	cr_expect_not(http_query_has("", "a"));
+	cr_expect_eq(http_query_count("a=1&b=2", "b"), 1);
+	cr_expect_eq(http_query_count("a=%4", "a"), 1);
+	cr_expect_eq(http_query_count("a=", "a"), 1);
+	cr_expect_eq(http_query_count("a", "a"), 1);
+	cr_expect_eq(http_query_count("a=1&b=2&a=1&&a", "a"), 3);
+	cr_expect_eq(http_query_count("aa=1", "a"), 0);
+	cr_expect_eq(http_query_count("b=a", "a"), 0);
+	cr_expect_eq(http_query_count("", "a"), 0);
 }

@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct json_object *parse(const char *text)
@@ -14,14 +15,20 @@ static struct json_object *parse(const char *text)
 Test(json, parses_objects_only)
 {
 	static const char *const good[] = {"{}", " {\"a\":1} \r\n\t", "{\"a\":{\"b\":[[]]}}",
-		"{\"\xc3\xa9\":\"\\u00e9\\ud83d\\ude00\"}", "{\"a\":1e3,\"b\":-0.5,\"c\":null}"};
+		"{\"\xc3\xa9\":\"\\u00e9\\ud83d\\ude00\"}", "{\"a\":1e3,\"b\":-0.5,\"c\":null}",
+		"{\"a\":1e999,\"b\":-1e+999,\"c\":99999999999999999999,\"d\":1e-999}",
+		"{\"a\":-9223372036854775809 ,\"b\":[9223372036854775808]}",
+		"{\"a\\u0000\":1,\"\\u0000\":2}", "{\"a\":1e999,\"b\":\"\\\"1e999\\\\\"}"};
 	static const char *const bad[] = {"", " ", "[]", "1", "\"a\"", "null", "true", "{", "}",
 		"{}}", "{} {}", "{}x", "{\"a\":1,}", "{\"a\" 1}", "{a:1}", "{'a':1}", "{\"a\":01}",
 		"{\"a\":+1}", "{\"a\":.5}", "{\"a\":1.}", "{\"a\":NaN}", "{\"a\":\"\n\"}",
 		"{\"a\":\"\x01\"}", "{\"a\":\"\\x\"}", "{\"a\":\"\\ud800\"}", "{\"a\":\"\xff\"}",
 		"{\"a\":\"\xc0\x80\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":1,\"a\":1}",
 		"{\"a\":{\"b\":1,\"b\":2}}", "\xef\xbb\xbf{}", "{\"a\":/**/1}", "{\"a\":tru}",
-		"{\"a\":\"b}", "{\"a\":\"\\"};
+		"{\"a\":\"b}", "{\"a\":\"\\", "{\"a\":1e999", "{\"a\":1e999e}", "{\"a\":1e999x}",
+		"{\"a\":099999999999999999999}", "{\"a\":99999999999999999999.}",
+		"{\"a\":--99999999999999999999}", "{\"a\":1e999 1}", "{\"a\":1e999,\"b\":1.e1}",
+		"{\"a\\u0000\":1,}", "{\"a\\u0000\":\"\\u000", "{\"a\":1e999,\"b\":\"\\u000\"}"};
 	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
 		struct json_object *object = parse(good[i]);
 		cr_expect_not_null(object, "%s", good[i]);
@@ -35,6 +42,85 @@ Test(json, parses_objects_only)
 	cr_expect_not_null(inner, "only len bytes are read");
 	json_object_free(inner);
 	json_object_free(NULL);
+}
+
+/* What is JSON and yet no body of ours is told apart from what is none. */
+Test(json, says_why_not)
+{
+	static const struct {
+		const char *text, *why;
+	} rows[] = {
+		{"[]", "must be an object"},
+		{"null", "must be an object"},
+		{"-1e999", "must be an object"},
+		{"\"\"", "must be an object"},
+		{"99999999999999999999", "must be an object"},
+		{"{\"a\":1,\"a\":1}", "must name each member once"},
+		{"{\"a\":{\"b\":1,\"b\":2}}", "must name each member once"},
+		{"{\"a\":1,\"\\u0061\":1e999}", "must name each member once"},
+		{"{\"a\":1,\"a\":1,}", NULL},
+		{"{\"a\":1,\"a\":1e999", NULL},
+		{"[1,]", NULL},
+		{"", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct json_errors errors = {0};
+		cr_expect_null(json_object_read(rows[i].text, strlen(rows[i].text), &errors));
+		cr_expect_eq(errors.count, rows[i].why != NULL, "%s", rows[i].text);
+		cr_expect((rows[i].why != NULL) == (strstr(errors.text, "\"field\":\"\"") != NULL));
+		if (rows[i].why != NULL)
+			cr_expect_not_null(strstr(errors.text, rows[i].why), "%s: %s", rows[i].text,
+				errors.text);
+	}
+}
+
+/* jansson reads none of these; here they are wrong values of their own field, and nothing to the others. */
+Test(json, numbers_past_64_bits)
+{
+	static const char *const wrong[] = {"9223372036854775808", "-9223372036854775809",
+		"99999999999999999999999999", "1e999", "-1E+999", "0.1e1000",
+		"10000000000000000000"};
+	static const char *const right[] = {"9223372036854775807", "-9223372036854775808",
+		"999999999999999999", "-0", "0", "1000000000000000000"};
+	for (size_t i = 0; i < ARRAY_LEN(wrong) + ARRAY_LEN(right); i++) {
+		bool good = i >= ARRAY_LEN(wrong);
+		const char *number = good ? right[i - ARRAY_LEN(wrong)] : wrong[i];
+		char text[128];
+		snprintf(text, sizeof(text), "{\"a\":%s,\"b\":[%s,1e999],\"c\":[2,%s]}", number,
+			number, number);
+		struct json_object *object = parse(text);
+		cr_assert_not_null(object, "%s", text);
+		struct json_errors errors = {0};
+		int64_t value = 42, ids[3];
+		size_t count;
+		cr_expect_eq(json_read_i64(object, "a", JSON_REQUIRED, INT64_MIN, INT64_MAX, &value,
+				     &errors),
+			good ? JSON_PRESENT : JSON_WRONG, "%s", number);
+		cr_expect_eq(value, good ? strtoll(number, NULL, 10) : 42, "%s", number);
+		cr_expect_eq(json_read_ids(object, "c", JSON_REQUIRED, 2, ids, &count, &errors),
+			good && value > 0 ? JSON_PRESENT : JSON_WRONG, "%s", number);
+		json_object_free(object);
+	}
+}
+
+/* A member whose name has a NUL is not the one that is named by what stands before it. */
+Test(json, names_with_a_nul)
+{
+	struct json_object *object = parse(
+		"{\"a\\u0000\":1,\"b\":9007199254740993,\"c\":\"x\\u0000\",\"d\":\"\\\\u0000\"}");
+	cr_assert_not_null(object);
+	struct json_errors errors = {0};
+	int64_t value = 42;
+	const char *text = NULL;
+	cr_expect_eq(json_read_i64(object, "a", JSON_OPTIONAL, 0, 9, &value, &errors), JSON_ABSENT);
+	cr_expect_eq(json_read_i64(object, "b", JSON_REQUIRED, 0, INT64_MAX, &value, &errors),
+		JSON_PRESENT);
+	cr_expect_eq(value, 9007199254740993, "exact");
+	cr_expect_eq(json_read_text(object, "c", JSON_REQUIRED, 0, 9, &text, &errors), JSON_WRONG);
+	cr_expect_eq(
+		json_read_text(object, "d", JSON_REQUIRED, 0, 9, &text, &errors), JSON_PRESENT);
+	cr_expect_str_eq(text, "\\u0000", "no escape, but a backslash and letters");
+	json_object_free(object);
 }
 
 /* {"a":[[…]]} with the object as the first level. */
