@@ -1,5 +1,5 @@
 /* Every field of every body, with every kind of wrong value: 422 that names the field, and nothing changes.
- * A row is a field; the values follow from its kind. */
+ * A row is a field; the values follow from its kind. The same for what the query and the headers say. */
 #include <criterion/criterion.h>
 #include <string.h>
 #include "tests/support/world.h"
@@ -113,11 +113,19 @@ static struct call call_to(struct world *world, const struct target *target)
 		.key = target->keyed ? "validation" : NULL};
 }
 
-/* value: owned by this call; NULL leaves the member out. */
-static void refuse(struct world *world, const struct field *field, json_t *value)
+static void refuse_body(struct world *world, const struct field *field, const char *text)
 {
-	const struct target *target = &targets[field->target];
-	json_t *body = json_loads(target->body, 0, NULL);
+	struct call call = call_to(world, &targets[field->target]);
+
+	call.body = text;
+	struct answer *answer = expect(world, &call, 422, "validation_failed");
+	cr_assert(names_field(answer, field->name), "%s: %s: %s", field->name, text, answer->body);
+}
+
+/* The target's body with another value of the field. value: owned by this call; NULL leaves the member out. */
+static char *body_with(const struct field *field, json_t *value)
+{
+	json_t *body = json_loads(targets[field->target].body, 0, NULL);
 	const char *member;
 	json_t *holder = holder_of(body, field->name, &member);
 
@@ -126,12 +134,29 @@ static void refuse(struct world *world, const struct field *field, json_t *value
 	else
 		json_object_del(holder, member);
 	char *text = json_dumps(body, JSON_COMPACT);
-	struct call call = call_to(world, target);
-	call.body = text;
-	struct answer *answer = expect(world, &call, 422, "validation_failed");
-	cr_assert(names_field(answer, field->name), "%s: %s: %s", field->name, text, answer->body);
-	free(text);
 	json_decref(body);
+	return text;
+}
+
+static void refuse(struct world *world, const struct field *field, json_t *value)
+{
+	char *text = body_with(field, value);
+
+	refuse_body(world, field, text);
+	free(text);
+}
+
+/* A value that jansson does not write. */
+static void refuse_raw(struct world *world, const struct field *field, const char *value)
+{
+	static const char mark[] = "\"RAW\"";
+	char *text = body_with(field, json_string("RAW"));
+	char *at = strstr(text, mark);
+
+	cr_assert(at != NULL);
+	*at = '\0';
+	refuse_body(world, field, textf(world, "%s%s%s", text, value, at + strlen(mark)));
+	free(text);
 }
 
 /* --- the values --- */
@@ -162,6 +187,9 @@ static void refuse_other_types(struct world *world, const struct field *field)
 		refuse(world, field, json_object());
 	refuse(world, field, json_real(1.5));
 	refuse(world, field, json_real(1.0)); /* written 1.0: not an integer either */
+	refuse_raw(world, field, "99999999999999999999");
+	refuse_raw(world, field, "-9223372036854775809");
+	refuse_raw(world, field, "1e999");
 	if (field->need == REQUIRED) {
 		refuse(world, field, json_null());
 		refuse(world, field, NULL);
@@ -223,6 +251,8 @@ static void refuse_ids(struct world *world, const struct field *field)
 	static const char *const lists[] = {
 		"[]", "[0]", "[-1]", "[1.0]", "[\"1\"]", "[null]", "[1,1]", "[[1]]", "[1,{}]"};
 	json_t *many = json_array();
+
+	refuse_raw(world, field, "[99999999999999999999]");
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
 		refuse(world, field, json_loads(lists[i], 0, NULL));
@@ -323,5 +353,226 @@ Test(validation, bodies_that_are_no_object)
 				call.body);
 		}
 	}
+	world_close(world);
+}
+
+/* --- queries --- */
+
+enum { AFTER = 1, LIMIT = 2, AVAILABLE = 4 };
+
+static const struct list {
+	const char *path;
+	unsigned params;
+} lists[] = {
+	{"/v1/events", AFTER | LIMIT},
+	{"/v1/me/ledger", AFTER | LIMIT},
+	{"/v1/reservations", AFTER | LIMIT},
+	{"/v1/events/1/performances", AVAILABLE},
+};
+
+static const struct query {
+	unsigned params; /* that take it */
+	const char *text;
+	const char *wrong; /* the field at fault; NULL: it is right */
+} queries[] = {
+	{AFTER | LIMIT | AVAILABLE, "", NULL},
+	{AFTER | LIMIT | AVAILABLE, "?other=1&other=2&=&&", NULL},
+	{AFTER, "?after=0", NULL},
+	{AFTER, "?after=9223372036854775806", NULL},
+	{AFTER, "?after=%31", NULL},
+	{AFTER, "?after", "after"},
+	{AFTER, "?after=", "after"},
+	{AFTER, "?after=-1", "after"},
+	{AFTER, "?after=%2B1", "after"},
+	{AFTER, "?after=9223372036854775807", "after"},
+	{AFTER, "?after=99999999999999999999", "after"},
+	{AFTER, "?after=1.0", "after"},
+	{AFTER, "?after=1e3", "after"},
+	{AFTER, "?after=0x1", "after"},
+	{AFTER, "?after=%201", "after"},
+	{AFTER, "?after=%EF%BC%91", "after"}, /* a full-width one */
+	{AFTER, "?after=%00", "after"},
+	{AFTER, "?after=%4", "after"},
+	{AFTER, "?after=null", "after"},
+	{AFTER, "?after=1&after=1", "after"},
+	{LIMIT, "?limit=1", NULL},
+	{LIMIT, "?limit=200", NULL},
+	{LIMIT, "?limit", "limit"},
+	{LIMIT, "?limit=", "limit"},
+	{LIMIT, "?limit=0", "limit"},
+	{LIMIT, "?limit=-1", "limit"},
+	{LIMIT, "?limit=201", "limit"},
+	{LIMIT, "?limit=99999999999999999999", "limit"},
+	{LIMIT, "?limit=1.5", "limit"},
+	{LIMIT, "?limit=%E2%98%83", "limit"},
+	{LIMIT, "?limit=1&after=0&limit=2", "limit"},
+	{AVAILABLE, "?available=true", NULL},
+	{AVAILABLE, "?available=false", NULL},
+	{AVAILABLE, "?available", "available"},
+	{AVAILABLE, "?available=", "available"},
+	{AVAILABLE, "?available=t", "available"},
+	{AVAILABLE, "?available=TRUE", "available"},
+	{AVAILABLE, "?available=truely", "available"},
+	{AVAILABLE, "?available=truetruetruetrue", "available"},
+	{AVAILABLE, "?available=1", "available"},
+	{AVAILABLE, "?available=%E2%98%83", "available"},
+	{AVAILABLE, "?available=true&available=true", "available"},
+};
+
+Test(validation, every_parameter_with_every_wrong_value)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 1, 1000, &(struct sale_options){.seats_per_row = 1});
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (size_t j = 0; j < ARRAY_LEN(queries); j++) {
+			const struct query *query = &queries[j];
+			if ((query->params & lists[i].params) == 0)
+				continue;
+			struct call call = {.method = "GET",
+				.path = textf(world, "%s%s", lists[i].path, query->text),
+				.jwt = world->people.list[0].jwt};
+			struct answer *answer = expect(world, &call,
+				query->wrong != NULL ? 422 : 200,
+				query->wrong != NULL ? "validation_failed" : NULL);
+			cr_assert(query->wrong == NULL || names_field(answer, query->wrong),
+				"%s: %s", call.path, answer->body);
+		}
+	world_close(world);
+}
+
+/* --- headers --- */
+
+/* A header, a call that reads it, and what it is told where the value is wrong. */
+static const struct header {
+	const char *name, *method, *path, *body;
+	const char *code; /* of what is wrong in it */
+	int status;
+} headers[] = {
+	{"Authorization", "GET", "/v1/me", NULL, "unauthorized", 401},
+	{"Idempotency-Key", "POST", "/v1/me/balance/charges", "{\"amount\":1}",
+		"idempotency_key_required", 400},
+	{"X-Queue-Token", "GET", "/v1/queue", NULL, "invalid_queue_token", 401},
+	{"X-Queue-Pass", "POST", "/v1/reservations", "{\"performance_id\":1,\"seat_ids\":[1]}",
+		"queue_pass_invalid", 403},
+};
+
+static struct answer *send_header(
+	struct world *world, const struct header *header, const char *lines)
+{
+	bool keyed = strcmp(header->name, "Idempotency-Key") != 0 && header->body != NULL;
+	struct call call = {.method = header->method,
+		.path = header->path,
+		.body = header->body,
+		.headers = lines,
+		.key = keyed ? "validation" : NULL,
+		.jwt = strcmp(header->name, "Authorization") != 0 ? world->people.list[0].jwt
+								  : NULL};
+
+	return world_call(world, &call);
+}
+
+static void refuse_header(struct world *world, const struct header *header, const char *lines,
+	int status, const char *code)
+{
+	struct answer *answer = send_header(world, header, lines);
+
+	cr_assert(answer->status == status, "%s: %d %s", lines, answer->status, answer->body);
+	check_problem(answer, status, code);
+}
+
+static char *long_text(size_t len)
+{
+	char *text = must_malloc(len + 1);
+
+	memset(text, 'x', len);
+	text[len] = '\0';
+	return text;
+}
+
+static void refuse_headers(struct world *world, const struct header *header)
+{
+	static const char *const wrong[] = {"x y\tz", "\"", "\"\"", "\xe2\x98\x83", "\xff\xfe"};
+	static const char *const controls[] = {"a\x01", "a\x7f", "a\x1b[0m", "a\r", "a\r\n b"};
+	bool bearer = header->status == 401 && strcmp(header->name, "Authorization") == 0;
+	const char *scheme = bearer ? "Bearer " : "", *name = header->name;
+
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		if (i != 1 || header->status != 400) /* one quote is a bare key, if a poor one */
+			refuse_header(world, header,
+				textf(world, "%s: %s%s\r\n", name, scheme, wrong[i]),
+				header->status, header->code);
+	for (size_t i = 0; i < ARRAY_LEN(controls); i++)
+		refuse_header(world, header,
+			textf(world, "%s: %s%s\r\n", name, scheme, controls[i]), 400,
+			"bad_request");
+	refuse_header(world, header, textf(world, "%s:\r\n", name), header->status, header->code);
+	refuse_header(world, header,
+		textf(world, "%s: %sa\r\n%s: %sb\r\n", name, scheme, name, scheme), header->status,
+		header->code);
+	char *lengthy = long_text(4000), *too_long = long_text(8200);
+	refuse_header(world, header, textf(world, "%s: %s%s\r\n", name, scheme, lengthy),
+		header->status, header->code);
+	refuse_header(world, header, textf(world, "%s: %s%s\r\n", name, scheme, too_long), 431,
+		"headers_too_large");
+	free(lengthy);
+	free(too_long);
+}
+
+Test(validation, every_header_with_every_wrong_value)
+{
+	struct world *world = world_open(NULL);
+	char key[256];
+
+	world_fill(world, 1, 1000, &(struct sale_options){.seats_per_row = 1, .queue = true});
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		refuse_headers(world, &headers[i]);
+	const struct header *idempotency = &headers[1];
+	memset(key, 'k', 255);
+	key[255] = '\0';
+	refuse_header(world, idempotency, textf(world, "Idempotency-Key: %sk\r\n", key), 400,
+		"idempotency_key_required");
+	refuse_header(world, idempotency, textf(world, "Idempotency-Key: \"%sk\"\r\n", key), 400,
+		"idempotency_key_required");
+	cr_assert(send_header(world, idempotency, textf(world, "Idempotency-Key: %s\r\n", key))
+			  ->status == 201);
+	struct answer *quoted = send_header(
+		world, idempotency, textf(world, "Idempotency-Key: \"%s\"\r\n", key));
+	cr_assert(answer_header_is(quoted, "idempotent-replayed", "true"), "it is the same key");
+	world_close(world);
+}
+
+/* Twice is two tags; what is no tag matches nothing. */
+Test(validation, if_none_match)
+{
+	struct world *world = world_open(NULL);
+	char tag[64];
+
+	world_fill(world, 0, 0, &(struct sale_options){.seats_per_row = 1});
+	struct call call = {.method = "GET", .path = "/v1/performances/1/seats"};
+	cr_assert(answer_header(expect(world, &call, 200, NULL), "etag", tag, sizeof tag));
+	char *lengthy = long_text(4000);
+	const struct {
+		const char *lines;
+		int status;
+	} rows[] = {
+		{textf(world, "If-None-Match: %s\r\n", tag), 304},
+		{textf(world, "If-None-Match: W/%s\r\n", tag), 304},
+		{textf(world, "If-None-Match: \"a\", %s\r\n", tag), 304},
+		{textf(world, "If-None-Match: \"a\"\r\nIf-None-Match: %s\r\n", tag), 304},
+		{"If-None-Match: *\r\n", 304},
+		{"If-None-Match:\r\n", 200},
+		{"If-None-Match: \"a\"\r\n", 200},
+		{"If-None-Match: \"\xe2\x98\x83\"\r\n", 200},
+		{textf(world, "If-None-Match: %s\r\n", lengthy), 200},
+		{"If-None-Match: a\x01\r\n", 400},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		call.headers = rows[i].lines;
+		struct answer *answer = world_call(world, &call);
+		cr_assert(
+			answer->status == rows[i].status, "%s: %d", rows[i].lines, answer->status);
+	}
+	free(lengthy);
 	world_close(world);
 }
