@@ -115,8 +115,7 @@ static void tame(char *text, size_t len)
 			in_text = !in_text;
 		} else if (!in_text && (text[i] == '-' || count_digits(text + i, 1) == 1)) {
 			size_t end = i + 1;
-			while (end < len && text[end] != '\0' &&
-				strchr("0123456789+-.eE", text[end]) != NULL)
+			while (end < len && strchr("0123456789+-.eE", text[end]) != NULL)
 				end++;
 			tame_number(text + i, end - i);
 			i = end - 1;
@@ -154,7 +153,8 @@ static json_t *load_tamed(const char *bytes, size_t len, struct json_errors *err
 
 struct json_object *json_object_read(const char *bytes, size_t len, struct json_errors *errors)
 {
-	if (len == 0 || !shallow(bytes, len))
+	/* A bare NUL is never JSON, but jansson overlooks one right behind a number. */
+	if (len == 0 || memchr(bytes, '\0', len) != NULL || !shallow(bytes, len))
 		return NULL;
 	enum json_error_code why;
 	json_t *value = load(bytes, len, JSON_REJECT_DUPLICATES, &why);

@@ -3,6 +3,7 @@
 // out of these by refuse(). What takes a story is told in walk().
 "use strict";
 const { operations, codesOf, judge, document, resolve, wrong } = require("./document");
+const corpus = require("./corpus");
 const { exchange, until } = require("./servers");
 
 const FUTURE = "2100-01-01T00:00:00Z";
@@ -421,6 +422,7 @@ async function walk(world, docsFolder) {
 	await fail(w);
 	w.reservation = await holdId(w, w.plain, 7);
 	await refuse(w);
+	notes.corpus = await corpus.send(main, w.buyer);
 	await withoutDatabase(w, plain);
 	await damaged(w);
 	await crowded(w);

@@ -7,6 +7,7 @@ const fs = require("node:fs");
 const path = require("node:path");
 const { test, before, after } = require("node:test");
 const { document, text, file, operations, codesOf } = require("./document");
+const corpus = require("./corpus");
 const { walk, seen, strays, anywhere, notes } = require("./calls");
 const { World } = require("./servers");
 
@@ -110,6 +111,33 @@ test("a refund gives back what was paid, once, and the books stay right", () => 
 test("more seats than one person may have are a wrong field", () => {
 	assert.deepStrictEqual(notes.tooMany, ["seat_ids"]);
 });
+
+// Of the corpus: what begins so, and was not told what is expected.
+function toldOtherwise(prefix, expected) {
+	const files = notes.corpus.filter(({ name }) => name.startsWith(prefix));
+	assert.ok(files.length > 10, `${files.length} files begin with ${prefix}`);
+	return files.filter((file) => !expected(file));
+}
+
+const MALFORMED = "400 malformed_json";
+const refused = (file) => file.logIn === MALFORMED && file.charge === MALFORMED;
+const taken = (file) => file.logIn === "422 validation_failed" && file.charge === "422 validation_failed";
+
+test("all that the corpus calls JSON is taken as such", () =>
+	assert.deepStrictEqual(toldOtherwise("y_", taken), []));
+
+test("… and is ignored in a member that is not known", () =>
+	assert.deepStrictEqual(toldOtherwise("y_", (file) => file.inside === (
+		file.name.startsWith("y_object_duplicated_key") ? "422 validation_failed" : "201")), []));
+
+test("nothing is taken that the corpus calls no JSON", () =>
+	assert.deepStrictEqual(toldOtherwise("n_", (file) => refused(file) && file.inside === MALFORMED), []));
+
+test("what JSON leaves open is told as the document says", () =>
+	assert.deepStrictEqual(toldOtherwise("i_", (file) => (corpus.TAKEN.test(file.name) ? taken : refused)(file)), []));
+
+test("what parsers read differently breaks nothing", () =>
+	assert.deepStrictEqual(toldOtherwise("t_", (file) => taken(file) || refused(file)), []));
 
 test("the document is served to the byte", () => {
 	assert.strictEqual(notes.getOpenapi.body.toString("utf8"), text);

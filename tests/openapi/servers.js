@@ -162,4 +162,4 @@ class World {
 	}
 }
 
-module.exports = { World, exchange, until };
+module.exports = { World, exchange, parseReply, until };

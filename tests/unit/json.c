@@ -38,6 +38,8 @@ Test(json, parses_objects_only)
 		cr_expect_null(parse(bad[i]), "%s", bad[i]);
 	cr_expect_null(json_object_parse("{\"a\0\":1}", 8), "a NUL between");
 	cr_expect_null(json_object_parse("{}\0", 3), "a NUL behind");
+	cr_expect_null(json_object_parse("{\"a\":1\0}", 8), "a NUL behind a number");
+	cr_expect_null(json_object_parse("{\"a\":1e999\0}", 12), "a NUL behind a large number");
 	struct json_object *inner = json_object_parse("{}garbage", 2);
 	cr_expect_not_null(inner, "only len bytes are read");
 	json_object_free(inner);
