@@ -1,5 +1,6 @@
 /* What holds for every call: paths and methods, bodies, request ids, the shape of problems, health. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include "tests/support/process.h"
 #include "tests/support/world.h"
@@ -42,62 +43,120 @@ Test(contract_http, paths_and_methods)
 	world_close(world);
 }
 
-/* What a path allows, and the same as GET without its body. */
+/* --- every route there is --- */
+
+enum { ROUTES_MAX = 128 };
+
+struct route {
+	char method[16], path[128], guard[16];
+};
+
+/* As `onsale routes` prints them, with 1 for each id. */
+static size_t read_routes(struct route routes[ROUTES_MAX])
+{
+	const char *argv[] = {need_env("ONSALE_TEST_SERVER"), "routes", NULL};
+	struct buf out = BUF_INIT(PROCESS_OUTPUT_MAX);
+	size_t count = 0;
+	char *rest;
+
+	cr_assert(process_run(argv, NULL, NULL, &out) == 0);
+	for (char *line = strtok_r(out.data, "\n", &rest); line != NULL;
+		line = strtok_r(NULL, "\n", &rest)) {
+		struct route *route = &routes[count++];
+		cr_assert(count <= ROUTES_MAX);
+		cr_assert(sscanf(line, "%15s %127s %15s", route->method, route->path,
+				  route->guard) == 3);
+		for (char *id; (id = strstr(route->path, "{}")) != NULL;) {
+			*id = '1';
+			memmove(id + 1, id + 2, strlen(id + 2) + 1);
+		}
+	}
+	buf_free(&out);
+	cr_assert(count > 20);
+	return count;
+}
+
+/* What Allow says of a path: its methods in the one order, a HEAD for each GET. */
+static const char *methods_of(
+	struct world *world, const struct route *routes, size_t count, const char *path)
+{
+	static const char *const methods[] = {"GET", "POST", "PUT", "DELETE"};
+	const char *allow = "";
+
+	for (size_t m = 0; m < ARRAY_LEN(methods); m++)
+		for (size_t i = 0; i < count; i++)
+			if (strcmp(routes[i].path, path) == 0 &&
+				strcmp(routes[i].method, methods[m]) == 0)
+				allow = textf(world, "%s%s%s, ", allow, methods[m],
+					m == 0 ? ", HEAD" : "");
+	return textf(world, "%sOPTIONS", allow);
+}
+
+/* HEAD says what GET says, and sends no body. */
+static void check_head(struct world *world, const char *path)
+{
+	static const char *const same[] = {"content-type", "cache-control", "etag", "vary"};
+	struct call call = {.method = "GET", .path = path, .jwt = world->admins.list[0].jwt};
+	struct answer *get = world_call(world, &call);
+
+	call.method = "HEAD";
+	struct answer *head = world_call(world, &call);
+	cr_assert(head->status == get->status && head->body_len == 0, "%s: %d %d", path,
+		get->status, head->status);
+	for (size_t i = 0; i < ARRAY_LEN(same); i++) {
+		char of_get[128] = "", of_head[128] = "";
+		answer_header(get, same[i], of_get, sizeof of_get);
+		answer_header(head, same[i], of_head, sizeof of_head);
+		cr_assert_str_eq(of_head, of_get, "%s: %s", path, same[i]);
+	}
+}
+
 Test(contract_http, options_and_head)
 {
+	struct route routes[ROUTES_MAX];
 	struct world *world = world_open(NULL);
+	size_t count = read_routes(routes);
 
 	world_fill(world, 1, 0, &(struct sale_options){.queue = true});
-	int64_t event = world->sale.event_id, performance = world->sale.performance_id;
-	const struct {
-		const char *path, *allow;
-	} rows[] = {
-		{"/v1/queue", "GET, HEAD, DELETE, OPTIONS"},
-		{"/v1/reservations", "GET, HEAD, POST, OPTIONS"},
-		{"/v1/reservations/1", "GET, HEAD, DELETE, OPTIONS"},
-		{"/v1/reservations/1/payment", "POST, OPTIONS"},
-		{textf(world, "/v1/events/%lld/queue", (long long)event),
-			"GET, HEAD, POST, OPTIONS"},
-		{textf(world, "/v1/performances/%lld/seats", (long long)performance),
-			"GET, HEAD, OPTIONS"},
-		{textf(world, "/v1/performances/%lld/seats/status", (long long)performance),
-			"GET, HEAD, OPTIONS"},
-		{"/v1/events", "GET, HEAD, OPTIONS"},
-		{textf(world, "/v1/events/%lld", (long long)event), "GET, HEAD, OPTIONS"},
-		{textf(world, "/v1/events/%lld/performances", (long long)event),
-			"GET, HEAD, OPTIONS"},
-		{"/v1/sessions", "POST, OPTIONS"},
-		{"/v1/me/balance", "GET, HEAD, OPTIONS"},
-		{"/v1/me/balance/charges", "POST, OPTIONS"},
-		{"/v1/admin/events", "POST, OPTIONS"},
-		{"/v1/admin/events/1/performances", "POST, OPTIONS"},
-		{"/v1/admin/events/1/queue", "PUT, OPTIONS"},
-		{textf(world, "/v1/admin/events/%lld/stats", (long long)event),
-			"GET, HEAD, OPTIONS"},
-		{"/v1/admin/audit", "GET, HEAD, OPTIONS"},
-		{"/livez", "GET, HEAD, OPTIONS"},
-		{"/readyz", "GET, HEAD, OPTIONS"},
-		{"/metrics", "GET, HEAD, OPTIONS"},
-		{"*", "GET, HEAD, POST, PUT, DELETE, OPTIONS"},
-	};
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct call call = {.method = "OPTIONS", .path = rows[i].path};
+	for (size_t i = 0; i < count; i++) {
+		const char *path = routes[i].path;
+		struct call call = {.method = "OPTIONS", .path = path};
 		struct answer *answer = expect(world, &call, 204, NULL);
-		cr_assert(answer_header_is(answer, "allow", rows[i].allow), "%s", rows[i].path);
-		if (strncmp(rows[i].allow, "GET, HEAD, ", 11) != 0 || i == ARRAY_LEN(rows) - 1)
-			continue;
-		call.jwt = world->admins.list[0].jwt;
-		call.method = "GET";
-		struct answer *get = world_call(world, &call);
-		call.method = "HEAD";
-		struct answer *head = world_call(world, &call);
-		char get_type[64] = "", head_type[64] = "";
-		answer_header(get, "content-type", get_type, sizeof get_type);
-		answer_header(head, "content-type", head_type, sizeof head_type);
-		cr_assert(head->status == get->status && head->body_len == 0, "%s", rows[i].path);
-		cr_assert_str_eq(head_type, get_type);
+		cr_assert(answer_header_is(answer, "allow", methods_of(world, routes, count, path)),
+			"%s: %s", path, answer->head);
+		if (strcmp(routes[i].method, "GET") == 0)
+			check_head(world, path);
 	}
+	struct call all = {.method = "OPTIONS", .path = "*"};
+	cr_assert(answer_header_is(
+		expect(world, &all, 204, NULL), "allow", "GET, HEAD, POST, PUT, DELETE, OPTIONS"));
 	expect(world, &(struct call){.method = "OPTIONS", .path = "/v1/nothing"}, 404, "not_found");
+	world_close(world);
+}
+
+/* Who may call what: nobody is told more than that before it is known who asks. */
+Test(contract_http, guards)
+{
+	struct route routes[ROUTES_MAX];
+	struct world *world = world_open(NULL);
+	size_t count = read_routes(routes);
+
+	world_people(world, &world->people, 1, 0);
+	for (size_t i = 0; i < count; i++) {
+		struct call call = {.method = routes[i].method, .path = routes[i].path};
+		bool admin = strcmp(routes[i].guard, "admin") == 0;
+		cr_assert(admin == (strncmp(call.path, "/v1/admin/", 10) == 0), "%s", call.path);
+		if (strcmp(routes[i].guard, "none") == 0)
+			continue;
+		struct answer *answer = expect(world, &call, 401, "unauthorized");
+		cr_assert(answer_header_is(answer, "www-authenticate", "Bearer"));
+		call.jwt = "forged";
+		expect(world, &call, 401, "unauthorized");
+		if (!admin)
+			continue;
+		call.jwt = world->people.list[0].jwt;
+		expect(world, &call, 403, "forbidden");
+	}
 	world_close(world);
 }
 
@@ -147,7 +206,9 @@ static void check_preflight(struct world *world, const char *origin, bool allowe
 
 Test(contract_http, other_origins)
 {
-	static const char exposed[] = "X-Request-Id, Idempotent-Replayed, Retry-After, ETag";
+	static const char exposed[] =
+		"Allow, ETag, Idempotent-Replayed, RateLimit, RateLimit-Policy, "
+		"Retry-After, WWW-Authenticate, X-Request-Id";
 	static const struct {
 		const char *path;
 		int status;
