@@ -47,7 +47,12 @@ static const char *status_line(int status)
 static const char PAGE_SECURITY[] = NO_GUESSES;
 static const char SECURITY[] = NO_GUESSES "\r\nContent-Security-Policy: default-src 'none'";
 
-enum { REASON_AT = sizeof("HTTP/1.1 200 ") - 1, FIXED_MAX = 320 + sizeof SECURITY };
+static const char NO_STORE[] = "\r\nCache-Control: no-store";
+
+enum {
+	REASON_AT = sizeof("HTTP/1.1 200 ") - 1,
+	FIXED_MAX = 320 + sizeof SECURITY + sizeof NO_STORE
+};
 
 const char *reply_reason(int status)
 {
@@ -73,11 +78,14 @@ static bool reserve(struct buf *out, const struct reply *reply, size_t body_len)
 	return buf_reserve(out, len) != NULL;
 }
 
-static bool is_page(const char *content_type)
+/* A page, or the news that it is still the same. */
+static bool has_own_policy(const struct reply *reply)
 {
 	static const char html[] = "text/html";
 
-	return content_type != NULL && strncmp(content_type, html, sizeof html - 1) == 0;
+	return reply->status == 304 ||
+	       (reply->content_type != NULL &&
+		       strncmp(reply->content_type, html, sizeof html - 1) == 0);
 }
 
 static void write_status(struct buf *out, int status)
@@ -120,7 +128,9 @@ void reply_write(struct buf *out, const struct reply *reply)
 		buf_append_text(out, "\r\nConnection: close");
 	else if (reply->keep_alive)
 		buf_append_text(out, "\r\nConnection: keep-alive");
-	if (is_page(reply->content_type))
+	if (reply->no_store)
+		buf_append_text(out, NO_STORE);
+	if (has_own_policy(reply))
 		buf_append(out, PAGE_SECURITY, sizeof PAGE_SECURITY - 1);
 	else
 		buf_append(out, SECURITY, sizeof SECURITY - 1);

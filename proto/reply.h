@@ -14,13 +14,14 @@ struct reply {
 	size_t body_len;
 	bool head_only; /* HEAD: the headers of the whole reply, without its body */
 	const char *date; /* NULL: says none */
+	bool no_store; /* says "Cache-Control: no-store" */
 	bool close; /* says "Connection: close" */
 	bool keep_alive; /* says "Connection: keep-alive": an HTTP/1.0 client asked for it */
 };
 
 /* Appends the status line, the headers (Content-Type, Content-Length, X-Request-Id, Date, Connection, those that
  * hold browsers back, the further ones) and the body. A page (text/html) brings its own Content-Security-Policy
- * among the further ones. */
+ * among the further ones. A 304 has none but those: caches put what it says in place of what they keep. */
 void reply_write(struct buf *out, const struct reply *reply);
 
 /* "Not Found" for 404. */

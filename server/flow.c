@@ -84,7 +84,8 @@ void flow_fail_extra(
 		.content_type = PROBLEM_TYPE,
 		.headers = problem_headers(problem, headers),
 		.body = body.data,
-		.body_len = body.len};
+		.body_len = body.len,
+		.no_store = true};
 	flow_end(flow, &reply);
 	buf_free(&body);
 }
@@ -134,6 +135,7 @@ void request_fail(struct conn *conn, const char *request_id, bool close, enum pr
 		.request_id = request_id,
 		.body = body.data,
 		.body_len = body.len,
+		.no_store = true, /* caches keep a 404 or a 410 unasked, for whoever asks next */
 		.close = close};
 	conn_reply(conn, &reply);
 	buf_free(&body);

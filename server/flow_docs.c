@@ -11,8 +11,7 @@
 #define POLICY \
 	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; " \
 	"img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; " \
-	"form-action 'none'; frame-ancestors 'none'\r\n" \
-	"X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+	"form-action 'none'; frame-ancestors 'none'\r\n"
 
 /* A changed document is seen at once: it is asked for each time, by its tag. */
 static void reply_file(const struct request *request, enum docs_name name)
@@ -29,7 +28,8 @@ static void reply_file(const struct request *request, enum docs_name name)
 		return;
 	}
 	int len = snprintf(headers, sizeof headers,
-		"ETag: %s\r\nCache-Control: public, no-cache\r\n" POLICY, file->tag);
+		"ETag: %s\r\nCache-Control: public, no-cache\r\n%s", file->tag,
+		name == DOCS_PAGE ? POLICY : "");
 	CHECK(len > 0 && (size_t)len < sizeof headers);
 	if (tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, file->tag) != NULL))
 		flow_reply_empty(flow, 304, headers);

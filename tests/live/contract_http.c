@@ -1,6 +1,7 @@
 /* What holds for every call: paths and methods, bodies, request ids, the shape of problems, health. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "tests/support/process.h"
 #include "tests/support/world.h"
@@ -92,6 +93,23 @@ static const char *methods_of(
 	return textf(world, "%sOPTIONS", allow);
 }
 
+/* No header stands twice, but Vary, which is a list. */
+static void check_once(struct answer *answer, const char *path)
+{
+	char *head = must_strdup(answer->head), *lines[64], *rest;
+	size_t count = 0;
+
+	for (char *line = strtok_r(head, "\r\n", &rest); line != NULL;
+		line = strtok_r(NULL, "\r\n", &rest)) {
+		size_t len = strcspn(line, ":");
+		for (size_t i = 0; i < count && strncmp(line, "Vary", 4) != 0; i++)
+			cr_assert(strncmp(lines[i], line, len + 1) != 0, "%s: %s", path, line);
+		cr_assert(count < ARRAY_LEN(lines));
+		lines[count++] = line;
+	}
+	free(head);
+}
+
 /* HEAD says what GET says, and sends no body. */
 static void check_head(struct world *world, const char *path)
 {
@@ -101,6 +119,7 @@ static void check_head(struct world *world, const char *path)
 
 	call.method = "HEAD";
 	struct answer *head = world_call(world, &call);
+	check_once(get, path);
 	cr_assert(head->status == get->status && head->body_len == 0, "%s: %d %d", path,
 		get->status, head->status);
 	for (size_t i = 0; i < ARRAY_LEN(same); i++) {
@@ -181,6 +200,28 @@ Test(contract_http, what_browsers_may_not_do)
 			!answer_header(answer, "access-control-allow-origin", value, sizeof value));
 		cr_assert(!answer_header(answer, "vary", value, sizeof value));
 	}
+	world_close(world);
+}
+
+/* Its scripts run, and still do when the browser asks whether it has changed. */
+Test(contract_http, policy_of_the_page)
+{
+	struct world *world = world_open(NULL);
+	char tag[64], policy[512], again[512];
+	struct call call = {.method = "GET", .path = "/docs"};
+	struct answer *answer = expect(world, &call, 200, NULL);
+
+	cr_assert(answer_header(answer, "etag", tag, sizeof tag) &&
+		  answer_header(answer, "content-security-policy", policy, sizeof policy));
+	cr_assert(strstr(policy, "script-src 'self'") != NULL, "%s", policy);
+	call.headers = textf(world, "If-None-Match: %s\r\n", tag);
+	answer = expect(world, &call, 304, NULL);
+	check_once(answer, call.path);
+	cr_assert(answer_header(answer, "content-security-policy", again, sizeof again));
+	cr_assert_str_eq(again, policy);
+	call = (struct call){.method = "GET", .path = "/openapi.yaml"};
+	cr_assert(answer_header_is(
+		expect(world, &call, 200, NULL), "content-security-policy", "default-src 'none'"));
 	world_close(world);
 }
 

@@ -226,6 +226,7 @@ void check_problem(struct answer *answer, int status, const char *code)
 	cr_assert(answer_text(answer, "type")[0] != '\0' &&
 		  answer_text(answer, "title")[0] != '\0' &&
 		  answer_text(answer, "detail")[0] != '\0');
+	cr_assert(answer_header_is(answer, "cache-control", "no-store"));
 	cr_assert(answer_header(answer, "x-request-id", id, sizeof id));
 	if (!answer_header_is(answer, "idempotent-replayed", "true"))
 		cr_assert(answer_is(answer, "request_id", id), "X-Request-Id %s, %s", id,

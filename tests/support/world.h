@@ -79,7 +79,7 @@ struct answer *expect(struct world *world, const struct call *call, int status, 
 struct answer *expect_at(struct world *world, unsigned instance, const struct call *call,
 	int status, const char *code);
 
-/* The shape of every refusal: RFC 9457's members, code, request_id, Retry-After with 429 and 503. */
+/* The shape of every refusal: RFC 9457's members, code, request_id, no-store, Retry-After with 429 and 503. */
 void check_problem(struct answer *answer, int status, const char *code);
 
 /* A path or body, made by printf; lives as long as the world. */

@@ -75,14 +75,23 @@ Test(reply, says_no_length_where_there_is_no_body)
 			statuses[i] == 204
 				? "HTTP/1.1 204 No Content\r\nX-Request-Id: r\r\n" HELD_BACK
 				  "ETag: \"1\"\r\n\r\n"
-				: "HTTP/1.1 304 Not Modified\r\nX-Request-Id: r\r\n" HELD_BACK
-				  "ETag: \"1\"\r\n\r\n";
+				: "HTTP/1.1 304 Not Modified\r\nX-Request-Id: r\r\n"
+				  "X-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+				  "X-Frame-Options: DENY\r\nETag: \"1\"\r\n\r\n";
 		expect_written(&reply, expected);
 		reply.content_type = "text/plain";
 		reply.body = "ignored";
 		reply.body_len = 7;
 		expect_written(&reply, expected);
 	}
+}
+
+Test(reply, keeps_caches_off)
+{
+	const struct reply reply = {.status = 204, .request_id = "r", .no_store = true};
+	expect_written(&reply,
+		"HTTP/1.1 204 No Content\r\nX-Request-Id: r\r\nCache-Control: no-store\r\n" HELD_BACK
+		"\r\n");
 }
 
 Test(reply, appends_to_what_is_there)
