@@ -66,6 +66,18 @@ static struct answer *pay(struct world *world, unsigned person, int64_t id, cons
 	return expect(world, &call, status, code);
 }
 
+/* Under its key a refusal comes again, to the byte. */
+static void pay_in_vain(
+	struct world *world, unsigned person, int64_t id, int status, const char *code)
+{
+	struct answer *first = pay(world, person, id, NULL, status, code);
+	struct answer *again = pay(world, person, id, NULL, status, code);
+
+	cr_assert_str_eq(again->body, first->body);
+	cr_assert(!answer_header_is(first, "idempotent-replayed", "true") &&
+		  answer_header_is(again, "idempotent-replayed", "true"));
+}
+
 static void check_hold(struct world *world, struct answer *answer, size_t seat_count)
 {
 	const json_t *list = json_object_get(answer_json(answer), "seats");
@@ -146,6 +158,36 @@ Test(contract_reservations, hold_with_bad_fields)
 	}
 	cr_assert(database_i64(world->db, "SELECT count(*) FROM idempotency", 0, NULL) == 0);
 	hold(world, seats(world, 0, 10), 201, NULL);
+	world_close(world);
+}
+
+/* What the state of seats and money did not decide is judged afresh, with whatever body comes next. */
+Test(contract_reservations, refusals_that_are_not_kept)
+{
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+	struct call call = {.method = "POST", .path = "/v1/reservations", .key = "one"};
+	const struct {
+		const char *body, *code;
+		int status;
+	} rows[] = {
+		{"{", "malformed_json", 400},
+		{"{}", "validation_failed", 422},
+		{"{\"performance_id\":999999,\"seat_ids\":[1]}", "performance_not_found", 404},
+		{textf(world, "{\"performance_id\":%lld,\"seat_ids\":[999999]}",
+			 (long long)world->sale.performance_id),
+			"seat_not_found", 404},
+	};
+
+	call.body = seats(world, 0, 1);
+	expect(world, &call, 401, "unauthorized");
+	call.jwt = world->people.list[BUYER].jwt;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		call.body = rows[i].body;
+		expect(world, &call, rows[i].status, rows[i].code);
+	}
+	call.body = seats(world, 0, 1);
+	struct answer *answer = expect(world, &call, 201, NULL);
+	cr_assert(!answer_header_is(answer, "idempotent-replayed", "true"));
 	world_close(world);
 }
 
@@ -287,7 +329,7 @@ Test(contract_reservations, payment)
 	cr_assert(answer_int(paid, "amount") == 2 * PRICE &&
 		  answer_int(paid, "balance") == BALANCE - 2 * PRICE &&
 		  answer_int(paid, "points_awarded") == 2 * PRICE / 100);
-	pay(world, BUYER, id, NULL, 409, "already_paid");
+	pay_in_vain(world, BUYER, id, 409, "already_paid");
 	cr_assert(answer_is(at_reservation(world, BUYER, "GET", id, 200, NULL), "status", "paid"));
 	hold_as(world, OTHER, seats(world, 0, 1), NULL, 409, "seat_unavailable");
 	invariants_hold(&(struct invariants_input){.db = world->db});
@@ -338,7 +380,7 @@ Test(contract_reservations, cancel)
 	}
 	cr_assert(answer_is(
 		at_reservation(world, BUYER, "GET", id, 200, NULL), "status", "cancelled"));
-	pay(world, BUYER, id, NULL, 409, "reservation_cancelled");
+	pay_in_vain(world, BUYER, id, 409, "reservation_cancelled");
 	hold_as(world, OTHER, seats(world, 0, 2), NULL, 201, NULL); /* the seats are free at once */
 	invariants_hold(&(struct invariants_input){.db = world->db});
 	world_close(world);
@@ -551,7 +593,7 @@ Test(contract_reservations, lapsed_hold)
 	struct lapsing lapsing = {
 		world, answer_int(hold(world, seats(world, 0, 1), 201, NULL), "id")};
 	cr_assert(wait_until(has_lapsed, &lapsing, LIMIT_MS));
-	pay(world, BUYER, lapsing.id, NULL, 410, "hold_expired");
+	pay_in_vain(world, BUYER, lapsing.id, 410, "hold_expired");
 	at_reservation(world, BUYER, "DELETE", lapsing.id, 410, "hold_expired");
 	hold_as(world, OTHER, seats(world, 0, 1), NULL, 201, NULL);
 	invariants_hold(&(struct invariants_input){.db = world->db});
