@@ -976,6 +976,18 @@ unsigned pg_pending(const struct pg *pg)
 	return pg->pending;
 }
 
+uint64_t pg_backlog_ms(const struct pg *pg)
+{
+	uint64_t now = clock_mono_us_now(), oldest = now;
+
+	for (unsigned i = 0; i < pg->queue_count; i++) {
+		const struct pg_op *head = TAILQ_FIRST(&pg->queues[i].waiting);
+		if (head && head->submitted_us < oldest)
+			oldest = head->submitted_us;
+	}
+	return (now - oldest) / 1000;
+}
+
 const struct pg_stats *pg_stats(const struct pg *pg)
 {
 	return &pg->stats;
