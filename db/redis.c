@@ -14,6 +14,7 @@
 #include <hiredis/hiredis.h>
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ enum {
 	ADDRESS_SIZE = 64,
 	BACKOFF_MIN_MS = 50,
 	BACKOFF_MAX_MS = 1000,
+	LATE_READS_MAX = 64, /* of 16 KiB: hiredis's own size */
 	OVERDUE_DEADLINES = 2, /* past its own: then the connection is given up */
 	BYTES_IN_FLIGHT_MAX = 128 << 20, /* of commands not answered yet */
 	ERROR_LOG_EVERY_US = 1000 * 1000
@@ -737,12 +739,26 @@ static void answer_overdue(struct redis *redis, uint64_t now_us)
 	}
 }
 
+/* Replies that are here already, and were not read because our own loop was late, are in time. */
+static void read_late_replies(struct redis *redis)
+{
+	for (unsigned i = 0; redis->connected && i < LATE_READS_MAX; i++) {
+		struct pollfd socket = {.fd = redis->connection->c.fd, .events = POLLIN};
+
+		if (poll(&socket, 1, 0) != 1)
+			return;
+		redisAsyncHandleRead(redis->connection);
+	}
+}
+
 static void on_deadline_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct redis *redis = arg;
 	uint64_t now = clock_mono_us_now(), next;
 	struct call *oldest;
 
+	if (redis->first_waiting && redis->first_waiting->deadline_us <= now)
+		read_late_replies(redis);
 	answer_overdue(redis, now);
 	oldest = TAILQ_FIRST(&redis->sent);
 	if (!oldest)

@@ -39,6 +39,8 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
+	READS_A_TURN =
+		256, /* what else has come waits for the next: a turn stays a few milliseconds long */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000,
 	DRAIN_IDLE_MS = 1000, /* at the end: what a client that has just sent something gets */
@@ -86,6 +88,7 @@ struct net {
 	bool accepting;
 	unsigned connections, connections_max;
 	unsigned in_work;
+	unsigned reads; /* in this turn */
 	char *scratch; /* READ_SIZE bytes, for the read at hand */
 	TAILQ_HEAD(, conn) lists[CONN_STATES];
 	STAILQ_HEAD(, conn) ready, dead;
@@ -309,6 +312,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct net *net = conn->net;
 	(void)what;
 
+	if (++net->reads >= READS_A_TURN)
+		event_base_loopbreak(net->app->base);
 	ssize_t got = read((int)fd, net->scratch, READ_SIZE);
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR)
@@ -525,6 +530,7 @@ bool net_turn(struct net *net)
 	STAILQ_HEAD(, conn) now = STAILQ_HEAD_INITIALIZER(now);
 	struct conn *conn;
 
+	net->reads = 0;
 	STAILQ_CONCAT(&now, &net->ready);
 	while ((conn = STAILQ_FIRST(&now)) != NULL) {
 		STAILQ_REMOVE_HEAD(&now, ready_link);
