@@ -76,6 +76,7 @@ struct redis {
 	bool connected, ready; /* ready: set up, scripts loaded */
 	bool closing;
 	unsigned setup_left;
+	char run_id[REDIS_RUN_ID_SIZE];
 	unsigned script_reply; /* whose SHA-1 the next reply to SCRIPT LOAD is */
 	unsigned attempts; /* since the connection was last ready */
 	struct event *read_event, *write_event;
@@ -434,6 +435,22 @@ static void script_loaded(void *context, enum db_result result, const struct red
 	setup_done(redis, result, value);
 }
 
+/* A server that does not tell (some that are rented do not) is taken for always the same one. */
+static void info_read(void *context, enum db_result result, const struct redis_value *value)
+{
+	static const char field[] = "\r\nrun_id:";
+	struct redis *redis = context;
+	size_t len = 0;
+	const char *info = result == DB_OK ? redis_text(value, &len) : "";
+	const char *found = strstr(info, field);
+
+	redis->run_id[0] = '\0';
+	if (found)
+		snprintf(redis->run_id, sizeof redis->run_id, "%.*s", SHA_LEN,
+			found + sizeof field - 1);
+	setup_done(redis, result == DB_FAILED ? DB_OK : result, value);
+}
+
 static void send_setup_command(struct redis *redis, const struct redis_args *args, redis_done *done)
 {
 	redis->setup_left++;
@@ -455,6 +472,10 @@ static void send_setup(struct redis *redis)
 	redis_arg_text(&select, "SELECT");
 	redis_arg_i64(&select, redis->url.db);
 	send_setup_command(redis, &select, setup_done);
+	REDIS_ARGS(info, 2);
+	redis_arg_text(&info, "INFO");
+	redis_arg_text(&info, "server");
+	send_setup_command(redis, &info, info_read);
 	for (unsigned i = 0; i < redis->script_count; i++) {
 		REDIS_ARGS(load, 3);
 		redis_arg_text(&load, "SCRIPT");
@@ -649,6 +670,11 @@ static void on_breaker_timer(evutil_socket_t fd UNUSED, short what UNUSED, void 
 
 	if (redis->ready)
 		probe(redis);
+}
+
+const char *redis_run_id(const struct redis *redis)
+{
+	return redis->run_id;
 }
 
 enum redis_breaker redis_breaker(const struct redis *redis)

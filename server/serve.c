@@ -280,7 +280,8 @@ int serve(const struct settings *settings)
 	bool clean = listening && run(&app);
 	log_info("stopped");
 	if (!clean)
-		_exit(listening ? 0 : 1); /* flows are still at work in the stores: they have no end to be brought to */
+		_exit(listening ? 0
+				: 1); /* flows are still at work in the stores: they have no end to be brought to */
 	event_free(term);
 	event_free(interrupt);
 	app_close(&app);
