@@ -107,6 +107,7 @@ struct pg {
 	struct pg_stats stats;
 	struct log_gate lost_gate, failed_gate;
 	uint64_t down_since_ms; /* no lane is up since; 0: one is */
+	uint64_t up_since_us;
 	struct lane lanes[];
 };
 
@@ -584,6 +585,8 @@ static bool lane_prepared(struct lane *lane, const struct segment *segment)
 	CHECK(event_del(lane->timer) == 0);
 	lane->failures = 0;
 	lane->state = LANE_READY;
+	if (lane->pg->down_since_ms)
+		lane->pg->up_since_us = clock_mono_us_now();
 	lane->pg->down_since_ms = 0;
 	log_info("PostgreSQL: lane %u is ready", (unsigned)(lane - lane->pg->lanes));
 	return true;
@@ -974,6 +977,22 @@ bool pg_up(const struct pg *pg)
 unsigned pg_pending(const struct pg *pg)
 {
 	return pg->pending;
+}
+
+uint64_t pg_backlog_ms(const struct pg *pg)
+{
+	uint64_t now = clock_mono_us_now(), oldest = now;
+
+	if (pg->down_since_ms)
+		return 0;
+	for (unsigned i = 0; i < pg->queue_count; i++) {
+		const struct pg_op *head = TAILQ_FIRST(&pg->queues[i].waiting);
+		if (head && head->submitted_us < oldest)
+			oldest = head->submitted_us;
+	}
+	if (oldest < pg->up_since_us)
+		oldest = pg->up_since_us;
+	return now > oldest ? (now - oldest) / 1000 : 0;
 }
 
 const struct pg_stats *pg_stats(const struct pg *pg)

@@ -93,6 +93,11 @@ bool pg_up(const struct pg *pg);
 /* Operations waiting and in flight. */
 unsigned pg_pending(const struct pg *pg);
 
+/* How long the oldest operation has waited to be sent. Those that wait to be run alone do not count, since it is
+ * for a lock that they wait; what was waited
+ * while no lane was up does not either. */
+uint64_t pg_backlog_ms(const struct pg *pg);
+
 /* Counted since pg_new. */
 struct pg_stats {
 	uint64_t batches; /* calls sent, those of members run alone included */

@@ -14,6 +14,7 @@
 #include <hiredis/hiredis.h>
 #include <errno.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +33,7 @@ enum {
 	ADDRESS_SIZE = 64,
 	BACKOFF_MIN_MS = 50,
 	BACKOFF_MAX_MS = 1000,
+	LATE_READS_MAX = 64, /* of 16 KiB: hiredis's own size */
 	OVERDUE_DEADLINES = 2, /* past its own: then the connection is given up */
 	BYTES_IN_FLIGHT_MAX = 128 << 20, /* of commands not answered yet */
 	ERROR_LOG_EVERY_US = 1000 * 1000
@@ -74,6 +76,7 @@ struct redis {
 	bool connected, ready; /* ready: set up, scripts loaded */
 	bool closing;
 	unsigned setup_left;
+	char run_id[REDIS_RUN_ID_SIZE];
 	unsigned script_reply; /* whose SHA-1 the next reply to SCRIPT LOAD is */
 	unsigned attempts; /* since the connection was last ready */
 	struct event *read_event, *write_event;
@@ -432,6 +435,22 @@ static void script_loaded(void *context, enum db_result result, const struct red
 	setup_done(redis, result, value);
 }
 
+/* A server that does not tell (some that are rented do not) is taken for always the same one. */
+static void info_read(void *context, enum db_result result, const struct redis_value *value)
+{
+	static const char field[] = "\r\nrun_id:";
+	struct redis *redis = context;
+	size_t len = 0;
+	const char *info = result == DB_OK ? redis_text(value, &len) : "";
+	const char *found = strstr(info, field);
+
+	redis->run_id[0] = '\0';
+	if (found)
+		snprintf(redis->run_id, sizeof redis->run_id, "%.*s", SHA_LEN,
+			found + sizeof field - 1);
+	setup_done(redis, result == DB_FAILED ? DB_OK : result, value);
+}
+
 static void send_setup_command(struct redis *redis, const struct redis_args *args, redis_done *done)
 {
 	redis->setup_left++;
@@ -453,6 +472,10 @@ static void send_setup(struct redis *redis)
 	redis_arg_text(&select, "SELECT");
 	redis_arg_i64(&select, redis->url.db);
 	send_setup_command(redis, &select, setup_done);
+	REDIS_ARGS(info, 2);
+	redis_arg_text(&info, "INFO");
+	redis_arg_text(&info, "server");
+	send_setup_command(redis, &info, info_read);
 	for (unsigned i = 0; i < redis->script_count; i++) {
 		REDIS_ARGS(load, 3);
 		redis_arg_text(&load, "SCRIPT");
@@ -649,6 +672,11 @@ static void on_breaker_timer(evutil_socket_t fd UNUSED, short what UNUSED, void 
 		probe(redis);
 }
 
+const char *redis_run_id(const struct redis *redis)
+{
+	return redis->run_id;
+}
+
 enum redis_breaker redis_breaker(const struct redis *redis)
 {
 	return redis->breaker;
@@ -737,12 +765,26 @@ static void answer_overdue(struct redis *redis, uint64_t now_us)
 	}
 }
 
+/* Replies that are here already, and were not read because our own loop was late, are in time. */
+static void read_late_replies(struct redis *redis)
+{
+	for (unsigned i = 0; redis->connected && i < LATE_READS_MAX; i++) {
+		struct pollfd socket = {.fd = redis->connection->c.fd, .events = POLLIN};
+
+		if (poll(&socket, 1, 0) != 1)
+			return;
+		redisAsyncHandleRead(redis->connection);
+	}
+}
+
 static void on_deadline_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct redis *redis = arg;
 	uint64_t now = clock_mono_us_now(), next;
 	struct call *oldest;
 
+	if (redis->first_waiting && redis->first_waiting->deadline_us <= now)
+		read_late_replies(redis);
 	answer_overdue(redis, now);
 	oldest = TAILQ_FIRST(&redis->sent);
 	if (!oldest)

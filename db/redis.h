@@ -51,6 +51,11 @@ void redis_on_change(struct redis *redis, void (*change)(void *context, bool up)
 /* The connection is ready and the breaker closed. */
 bool redis_up(const struct redis *redis);
 
+/* The server process that the connection is with: another one may have lost what the former was told. "" where
+ * it is not known. */
+enum { REDIS_RUN_ID_SIZE = 41 };
+const char *redis_run_id(const struct redis *redis);
+
 enum redis_breaker { REDIS_BREAKER_CLOSED, REDIS_BREAKER_OPEN, REDIS_BREAKER_HALF_OPEN };
 enum redis_breaker redis_breaker(const struct redis *redis);
 

@@ -17,6 +17,8 @@ extern const struct pg_statement store_revoke_statement, store_revoked_statement
 extern const struct pg_statement store_changes_statement, store_availability_statement,
 	store_seats_statement, store_event_create_statement, store_performance_create_statement,
 	store_queue_update_statement, store_epoch_statement;
+/* store_places.c */
+extern const struct pg_statement store_places_used_statement;
 /* store_operators.c */
 extern const struct pg_statement store_stats_statement, store_audit_statement;
 

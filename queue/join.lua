@@ -1,9 +1,10 @@
 -- Takes places for users: one each, found again where there is one already.
 --
 -- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 meta
--- ARGV  users
+-- ARGV  1 run id   2 and on: users
 --
--- Replies how many people wait, or -1 alone where Redis knows no such line; then for each user
+-- Replies how many people wait, or -1 alone where Redis knows no such line, or has been started again since and
+-- may have lost the end of it; then for each user
 --   0, number, ahead             the place that was there
 --   1, number, ahead             a new place
 --   2, number, nonce, expires    the pass that was there
@@ -13,7 +14,7 @@ local wait, seen, pass, live, holding, meta = unpack(KEYS)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', meta, 'epoch', 'next')
+local known = redis.call('HMGET', meta, 'epoch', 'next', 'run_id')
 local epoch, next_number = tonumber(known[1]), tonumber(known[2])
 local reply, joined = {0}, 0
 
@@ -63,12 +64,12 @@ local function take_place(user)
 	add(kind, number, redis.call('ZRANK', wait, user))
 end
 
-if not epoch then
+if not epoch or known[3] ~= ARGV[1] then
 	return {-1}
 end
-for _, user in ipairs(ARGV) do
-	if not find_pass(user) then
-		take_place(user)
+for i = 2, #ARGV do
+	if not find_pass(ARGV[i]) then
+		take_place(ARGV[i])
 	end
 end
 if joined > 0 then

@@ -11,7 +11,8 @@ if tonumber(redis.call('ZSCORE', wait, user)) == number then
 	redis.call('ZREM', seen, user)
 end
 local found = redis.call('HGET', pass, user)
-if found and tonumber(string.match(found, '^%d+:(%d+)')) == number then
+local of = found and tonumber(string.match(found, '^%d+:(%d+)'))
+if of == number or of == 0 then -- 0: put back by restore_pass.lua
 	redis.call('HDEL', pass, user)
 	redis.call('ZREM', live, user)
 	redis.call('ZREM', holding, user)

@@ -17,7 +17,12 @@
 enum { POLLS_A_CALL = 500, JOINS_A_CALL = 200 };
 
 enum { JOIN_THERE = 0, JOIN_NEW = 1, JOIN_ADMITTED = 2 }; /* join.lua */
-enum { POLL_GONE = -1, POLL_NO_EPOCH = -2, POLL_ADMITTED = -3 }; /* poll.lua; else: ahead */
+enum {
+	POLL_GONE = -1,
+	POLL_NO_EPOCH = -2,
+	POLL_ADMITTED = -3,
+	POLL_LOST = -4
+}; /* poll.lua; else: ahead */
 enum { NO_LINE = -1 }; /* first of each reply */
 
 TAILQ_HEAD(queue_ops, queue_op);
@@ -169,7 +174,9 @@ static bool read_poll(struct cursor *cursor, struct queue_op *op)
 		op->state = QUEUE_WAITING;
 		op->ahead = ahead;
 	} else {
-		op->state = ahead == POLL_NO_EPOCH ? QUEUE_NO_EPOCH : QUEUE_GONE;
+		op->state = ahead == POLL_NO_EPOCH ? QUEUE_NO_EPOCH
+			    : ahead == POLL_LOST   ? QUEUE_LOST
+						   : QUEUE_GONE;
 	}
 	return true;
 }
@@ -224,17 +231,18 @@ static void batch_send(struct queue *queue, int64_t event_id, struct queue_ops *
 	struct batch *batch = must_malloc(sizeof *batch);
 	struct queue_call call;
 	struct queue_op *op;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2 * POLLS_A_CALL);
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 1 + 2 * POLLS_A_CALL);
 
 	*batch = (struct batch){.queue = queue, .join = join};
 	TAILQ_INIT(&batch->ops);
 	queue_call_begin(&call, script, event_id, &args);
+	redis_arg_text(&args, redis_run_id(queue->redis));
 	for (unsigned i = 0; i < max && (op = TAILQ_FIRST(ops)) != NULL; i++) {
 		TAILQ_REMOVE(ops, op, link);
 		TAILQ_INSERT_TAIL(&batch->ops, op, link);
 		redis_arg_i64(&args, op->user_id);
 		if (!join)
-			redis_arg_i64(&args, op->number);
+			redis_arg_i64(&args, op->may_return ? -op->number : op->number);
 	}
 	LIST_INSERT_HEAD(&queue->batches, batch, link);
 	queue_call_send(&call, queue->redis, batch_done, batch);
@@ -317,14 +325,40 @@ void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t n
 {
 	struct adoption *adoption = must_malloc(sizeof *adoption);
 	struct queue_call call;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 3);
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 4);
 
 	*adoption = (struct adoption){done, context};
 	queue_call_begin(&call, &queue_script_adopt, event_id, &args);
 	redis_arg_i64(&args, epoch);
 	redis_arg_i64(&args, rest_ms);
 	redis_arg_i64(&args, number);
+	redis_arg_text(&args, redis_run_id(queue->redis));
 	queue_call_send(&call, queue->redis, adopted, adoption);
+}
+
+static void restored(void *context, enum db_result result, const struct redis_value *value)
+{
+	struct queue_restore *restore = context;
+	int64_t reply = result == DB_OK ? redis_int(value) : 0;
+
+	restore->state = reply == NO_LINE ? QUEUE_NO_EPOCH
+			 : reply == 1     ? QUEUE_ADMITTED
+					  : QUEUE_GONE;
+	restore->done(restore, result);
+}
+
+void queue_restore_pass(struct queue *queue, struct queue_restore *restore)
+{
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 5);
+
+	queue_call_begin(&call, &queue_script_restore_pass, restore->event_id, &args);
+	redis_arg_text(&args, redis_run_id(queue->redis));
+	redis_arg_i64(&args, restore->user_id);
+	redis_arg_i64(&args, (int64_t)restore->nonce);
+	redis_arg_i64(&args, restore->expires_unix_ms);
+	redis_arg_i64(&args, restore->issued_unix_ms);
+	queue_call_send(&call, queue->redis, restored, restore);
 }
 
 /* --- admission --- */
@@ -365,7 +399,7 @@ static void ticked(void *context, enum db_result result, const struct redis_valu
 void queue_tick(struct queue *queue, struct queue_tick *tick)
 {
 	struct queue_call call;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 8);
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 9);
 
 	queue_call_begin(&call, &queue_script_tick, tick->event_id, &args);
 	redis_arg_i64(&args, tick->admit);
@@ -376,5 +410,6 @@ void queue_tick(struct queue *queue, struct queue_tick *tick)
 	redis_arg_i64(&args, tick->claim_within_ms);
 	redis_arg_i64(&args, tick->abandon_after_ms);
 	redis_arg_i64(&args, random_nonce());
+	redis_arg_text(&args, redis_run_id(queue->redis));
 	queue_call_send(&call, queue->redis, ticked, tick);
 }

@@ -7,7 +7,7 @@
  *   onsale:{E}:live      sorted set  user -> when the slot lapses, ms (claim deadline, then expiry)
  *   onsale:{E}:holding   sorted set  user -> end of the hold, ms, of live users who hold seats
  *   onsale:{E}:gone      hash        "number:user" -> 1, of ended places whose number is of an older epoch
- *   onsale:{E}:meta      hash        epoch, next, tokens, … (queue/tick.lua)
+ *   onsale:{E}:meta      hash        epoch, next, run_id, tokens, … (queue/tick.lua)
  *   onsale:{E}:admitted  stream      user, number, live, at: an entry an admission, capped
  * Times are Redis's own. Each operation is one script; polls and joins of a loop turn share one call an
  * event. An operation is embedded in the caller's struct; `done` is called once, never before the
@@ -31,6 +31,7 @@ enum queue_state {
 	QUEUE_WAITING,
 	QUEUE_ADMITTED,
 	QUEUE_GONE, /* left, abandoned or used up */
+	QUEUE_LOST, /* of an older epoch: may_return, where it was not used up, then again */
 	QUEUE_NO_EPOCH /* Redis knows nothing of this line: queue_adopt with a new epoch, then again */
 };
 
@@ -41,6 +42,7 @@ struct queue_op {
 	int64_t event_id, user_id;
 	int64_t number; /* in: the token's, for poll and leave; out: the place's, after join */
 	int64_t abandon_after_ms; /* in, for poll: of the event */
+	bool may_return; /* in, for poll: a place that Redis has lost is put back under its own number */
 	/* out */
 	enum queue_state state;
 	bool created; /* join: a new place, not one that was there */
@@ -63,7 +65,7 @@ void queue_turn(struct queue *queue);
 void queue_join(struct queue *queue, struct queue_op *op);
 
 /* Where the place stands. It is also the heartbeat (written in batches, within a second), and claims
- * an admission. A place of an older epoch that Redis has lost is put back under its own number. */
+ * an admission. */
 void queue_poll(struct queue *queue, struct queue_op *op);
 
 /* Gives the place, or the admitted slot, back. State QUEUE_GONE, whether it was there or not. */
@@ -77,13 +79,27 @@ void queue_end_pass(struct queue *queue, int64_t event_id, int64_t user_id, uint
  * that has gone by: he holds none any more. */
 void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64_t until_unix_ms);
 
-/* Starts epoch `epoch` of a line that Redis knows nothing of, or whose epoch is not above that of `number`, a
- * place that it says QUEUE_NO_EPOCH of (0: it knew no line). Where another instance was first, nothing changes.
+/* Starts epoch `epoch` of a line that Redis knows nothing of, that began before Redis was started again, or whose
+ * epoch is not above that of `number`, a place that it says QUEUE_NO_EPOCH of (0: it knew no line). Where another instance was first, nothing changes.
  * What is there stays. rest_ms: nobody is admitted for so long, so that people may come back first (0 for a new
  * line). begun: it was this call that started the epoch. */
 void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t number,
 	int64_t rest_ms, void (*done)(void *context, enum db_result result, bool begun),
 	void *context);
+
+/* Puts a pass back that Redis has lost with its line, whose signature is good and with which nothing was bought.
+ * State: QUEUE_ADMITTED where it is live, QUEUE_GONE where it has ended, QUEUE_NO_EPOCH as for the others. */
+struct queue_restore {
+	/* the caller's */
+	void (*done)(struct queue_restore *restore, enum db_result result);
+	void *owner;
+	int64_t event_id, user_id;
+	uint64_t nonce;
+	int64_t expires_unix_ms, issued_unix_ms; /* of the pass */
+	/* out */
+	enum queue_state state;
+};
+void queue_restore_pass(struct queue *queue, struct queue_restore *restore);
 
 /* One run of the admission script: safe from many instances at once. */
 struct queue_tick {

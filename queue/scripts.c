@@ -14,6 +14,7 @@ EMBED(queue_end_pass_lua, "queue/end_pass.lua");
 EMBED(queue_holding_lua, "queue/holding.lua");
 EMBED(queue_seen_lua, "queue/seen.lua");
 EMBED(queue_adopt_lua, "queue/adopt.lua");
+EMBED(queue_restore_pass_lua, "queue/restore_pass.lua");
 EMBED(queue_tick_lua, "queue/tick.lua");
 
 const struct queue_script queue_script_join = {
@@ -28,13 +29,15 @@ const struct queue_script queue_script_holding = {
 	{"queue/holding", queue_holding_lua}, {"live", "holding"}};
 const struct queue_script queue_script_seen = {{"queue/seen", queue_seen_lua}, {"seen"}};
 const struct queue_script queue_script_adopt = {{"queue/adopt", queue_adopt_lua}, {"meta"}};
+const struct queue_script queue_script_restore_pass = {
+	{"queue/restore_pass", queue_restore_pass_lua}, {"wait", "seen", "pass", "live", "meta"}};
 const struct queue_script queue_script_tick = {{"queue/tick", queue_tick_lua},
 	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "admitted"}};
 
 const struct redis_script *const queue_scripts[] = {&queue_script_join.script,
 	&queue_script_poll.script, &queue_script_leave.script, &queue_script_end_pass.script,
 	&queue_script_holding.script, &queue_script_seen.script, &queue_script_adopt.script,
-	&queue_script_tick.script, NULL};
+	&queue_script_restore_pass.script, &queue_script_tick.script, NULL};
 
 void queue_call_begin(struct queue_call *call, const struct queue_script *script, int64_t event_id,
 	struct redis_args *args)

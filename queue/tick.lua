@@ -3,13 +3,14 @@
 -- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 gone   7 meta   8 admitted
 -- ARGV  1 '1': may admit   2 seats available   3 capacity   4 admissions a second   5 life of a pass, ms
 --       6 time to claim it, ms   7 time after which a place that is not polled is dropped, ms
---       8 a random number: nonces count from there
+--       8 a random number: nonces count from there   9 run id
 --
--- Replies -1 alone where Redis knows no such line; else 0, people waiting, passes live, admitted now,
+-- Replies -1 alone where Redis knows no such line, or was started again since (join.lua); else 0, people waiting, passes live, admitted now,
 -- admitted in all, dropped in all, the time in ms.
 --
 -- meta  epoch, next           of numbers in line (join.lua)
 --       rest_until            nobody is admitted before (adopt.lua)
+--       run_id, adopted_at    of the Redis that the epoch began in, and when it did, where a line was lost
 --       tokens, tokens_at     the rate's bucket: what was in it, and when
 --       last_tick             when this ran last
 --       abandon_floor         nobody is dropped before
@@ -25,7 +26,7 @@ local abandon_after, last_nonce = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', meta, 'epoch', 'rest_until', 'tokens', 'tokens_at', 'last_tick',
-	'abandon_floor', 'admitted_total', 'abandoned_total')
+	'abandon_floor', 'admitted_total', 'abandoned_total', 'run_id')
 local epoch, rest_until = tonumber(known[1]), tonumber(known[2]) or 0
 local tokens, tokens_at = tonumber(known[3]), tonumber(known[4]) or now
 local last_tick, abandon_floor = tonumber(known[5]), tonumber(known[6]) or 0
@@ -156,7 +157,7 @@ local function admit_from_head()
 	end
 end
 
-if not epoch then
+if not epoch or known[9] ~= ARGV[9] then
 	return {-1}
 end
 drop_lapsed()

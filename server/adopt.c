@@ -1,4 +1,5 @@
 /*   adopt_epoch -> epoch_given -> epoch_adopted
+ *   adopt_place -> used_known -> restore -> (restored -> place_epoch_begun -> restore) -> restored
  *   adopt_keys -> keys_looked_up */
 #include "server/adopt.h"
 
@@ -79,6 +80,83 @@ static void epoch_adopted(void *context, enum db_result result, bool begun)
 			"event %lld: Redis lost its line or part of it; epoch %lld begins, after a rest",
 			(long long)adoption->event->row.id, (long long)adoption->store.epoch);
 	adoption_end(adoption, result == DB_OK);
+}
+
+/* --- places and passes --- */
+
+static void used_known(struct pg_op *op, enum db_result result);
+static void restore(struct adopt_place *place);
+static void restored(struct queue_restore *queue_restore, enum db_result result);
+static void place_epoch_begun(struct adopt_wait *wait, bool adopted);
+
+void adopt_place(struct app *app, struct adopt_place *place)
+{
+	place->app = app;
+	place->epoch_begun = false;
+	place->store = (struct store_place_used){.op = {.done = used_known, .owner = place},
+		.event_id = place->event->row.id,
+		.user_id = place->user_id,
+		.seen_unix_ms = place->seen_unix_ms,
+		.nonce = (int64_t)place->pass_nonce};
+	store_place_used(app->pg, &place->store);
+}
+
+static void used_known(struct pg_op *op, enum db_result result)
+{
+	struct adopt_place *place = op->owner;
+
+	if (result != DB_OK)
+		place->done(place, ADOPT_UNKNOWN);
+	else if (place->store.used)
+		place->done(place, ADOPT_USED);
+	else if (place->pass_nonce == 0)
+		place->done(place, ADOPT_MAY_RETURN);
+	else
+		restore(place);
+}
+
+static void restore(struct adopt_place *place)
+{
+	place->restore = (struct queue_restore){.done = restored,
+		.owner = place,
+		.event_id = place->event->row.id,
+		.user_id = place->user_id,
+		.nonce = place->pass_nonce,
+		.expires_unix_ms = place->pass_expires_unix_ms,
+		.issued_unix_ms = place->pass_expires_unix_ms -
+				  place->event->row.pass_ttl_seconds * 1000};
+	queue_restore_pass(place->app->queue, &place->restore);
+}
+
+static void restored(struct queue_restore *queue_restore, enum db_result result)
+{
+	struct adopt_place *place = queue_restore->owner;
+
+	if (result == DB_OK && queue_restore->state == QUEUE_NO_EPOCH && !place->epoch_begun) {
+		place->epoch_begun = true;
+		place->wait.done = place_epoch_begun;
+		place->wait.owner = place;
+		adopt_epoch(place->app, place->event, 0, &place->wait);
+	} else if (result != DB_OK || queue_restore->state == QUEUE_NO_EPOCH) {
+		place->done(place, ADOPT_UNKNOWN);
+	} else if (queue_restore->state == QUEUE_GONE) {
+		place->done(place, ADOPT_USED);
+	} else {
+		if (place->store.held_until_unix_ms != 0)
+			queue_holding(place->app->queue, place->event->row.id, place->user_id,
+				place->store.held_until_unix_ms);
+		place->done(place, ADOPT_PASS_LIVE);
+	}
+}
+
+static void place_epoch_begun(struct adopt_wait *wait, bool adopted)
+{
+	struct adopt_place *place = wait->owner;
+
+	if (adopted)
+		restore(place);
+	else
+		place->done(place, ADOPT_UNKNOWN);
 }
 
 /* --- keys --- */

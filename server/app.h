@@ -7,6 +7,7 @@
 #include "config/settings.h"
 #include "proto/address.h"
 #include "queue/queue.h"
+#include "server/shed.h"
 
 struct event_base;
 struct pg;
@@ -28,7 +29,7 @@ struct sweeper;
 /* Plain counts, shown by /metrics. */
 struct counters {
 	uint64_t requests;
-	uint64_t shed; /* refused at http.in_flight_max */
+	uint64_t shed[PRIORITIES]; /* refused because there was too much to do */
 	unsigned in_flight; /* flows begun and not ended */
 	unsigned in_flight_peak; /* the most there ever were at once */
 	uint64_t limited; /* refused by a rate limit */
@@ -59,10 +60,15 @@ struct app {
 	struct sweeper *sweeper;
 	struct net *net;
 	struct counters counters;
+	int64_t backlog_ms; /* how long the oldest operation waits for PostgreSQL, as of this turn */
 	bool redis_was_away;
 	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */
 	bool stopping; /* all requests have ended: timers begin nothing more */
 	bool stop_at_once; /* a second signal came */
 };
+
+/* All is there that selling needs; and, of what it goes on without, nothing is missing. */
+bool app_ready(const struct app *app);
+bool app_degraded(const struct app *app);
 
 #endif

@@ -148,10 +148,9 @@ void *flow_new(size_t size, const struct request *request)
 	struct app *app = request->app;
 	struct flow *flow = NULL;
 
-	if (app->counters.in_flight < (unsigned)app->settings.http_in_flight_max)
+	if (shed_admits(app, request->priority))
 		flow = calloc(1, size);
 	if (flow == NULL) {
-		app->counters.shed++;
 		request_fail(request->conn, request->id, false, PROBLEM_BUSY, NULL);
 		return NULL;
 	}

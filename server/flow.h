@@ -11,6 +11,7 @@
 #include "proto/http.h"
 #include "proto/problem.h"
 #include "server/app.h"
+#include "server/shed.h"
 
 struct conn;
 struct store_reply;
@@ -26,6 +27,7 @@ struct request {
 	const struct http_request *http;
 	struct http_parser *parser; /* for http_header */
 	const char *id; /* the request id */
+	enum priority priority;
 	int64_t path_ids[2]; /* the {…} of the route's path */
 	/* Of the access token; 0 and NULL where the route asks for none. */
 	int64_t user_id;
@@ -43,7 +45,7 @@ struct flow {
 };
 
 /* A zeroed flow of `size` bytes, of which struct flow is the first member; it works for the request's
- * connection from here on. NULL when memory is out: the request was answered. */
+ * connection from here on. NULL where there is too much to do, or no memory: the request was answered. */
 void *flow_new(size_t size, const struct request *request);
 
 /* Each of these ends the flow: the reply goes out, the flow is freed. Exactly one is called. */

@@ -19,22 +19,16 @@ void livez_start(const struct request *request)
 		flow_reply_json(flow, 200, "{\"status\":\"ok\"}", strlen("{\"status\":\"ok\"}"));
 }
 
-static bool redis_wanted(const struct app *app)
-{
-	return strcmp(app->settings.redis_url, "none") != 0;
-}
-
 /* Without PostgreSQL nothing is sold; without Redis selling goes on. */
 void readyz_start(const struct request *request)
 {
 	struct flow *flow = flow_new(sizeof *flow, request);
 	const struct app *app = request->app;
-	bool degraded = redis_wanted(app) && !redis_up(app->redis);
+	bool degraded = app_degraded(app);
 
 	if (flow == NULL)
 		return;
-	if (app->draining || !pg_up(app->pg) || !catalog_loaded(app->catalog) ||
-		!revocations_loaded(app->revocations)) {
+	if (app->draining || !app_ready(app)) {
 		flow_fail_extra(flow, PROBLEM_UNAVAILABLE,
 			app->draining ? ",\"down\":[\"draining\"]" : ",\"down\":[\"postgresql\"]",
 			NULL);
@@ -52,6 +46,16 @@ static void metric(
 		(unsigned long long)value);
 }
 
+static void shed_metrics(struct buf *out, const struct counters *counters)
+{
+	buf_append_text(out,
+		"# HELP onsale_requests_shed_total Requests refused because there was too much to do.\n"
+		"# TYPE onsale_requests_shed_total counter\n");
+	for (enum priority priority = 0; priority < PRIORITIES; priority++)
+		buf_printf(out, "onsale_requests_shed_total{priority=\"%s\"} %llu\n",
+			priority_name(priority), (unsigned long long)counters->shed[priority]);
+}
+
 void metrics_start(const struct request *request)
 {
 	struct flow *flow = flow_new(sizeof *flow, request);
@@ -62,8 +66,7 @@ void metrics_start(const struct request *request)
 	if (flow == NULL)
 		return;
 	metric(&out, "onsale_requests_total", "counter", "Requests routed.", counters->requests);
-	metric(&out, "onsale_requests_shed_total", "counter",
-		"Requests refused at the in-flight limit.", counters->shed);
+	shed_metrics(&out, counters);
 	metric(&out, "onsale_requests_limited_total", "counter",
 		"Requests refused by a rate limit.", counters->limited);
 	metric(&out, "onsale_in_flight", "gauge", "Requests in work.", counters->in_flight);
@@ -83,6 +86,8 @@ void metrics_start(const struct request *request)
 		redis_breaker(app->redis));
 	metric(&out, "onsale_postgresql_pending", "gauge",
 		"PostgreSQL operations waiting or in flight.", pg_pending(app->pg));
+	metric(&out, "onsale_postgresql_backlog_milliseconds", "gauge",
+		"How long the oldest operation has waited for a lane.", (uint64_t)app->backlog_ms);
 	metric(&out, "onsale_revocations", "gauge",
 		"Access tokens that were logged out and have not expired.",
 		revocations_count(app->revocations));

@@ -1,6 +1,7 @@
 /* Hold seats: gate and lock in Redis, then hold in PostgreSQL, which alone decides.
  *   hold_start -> (the performance is looked for once more -> performance_known) -> admit
  *     -> hold_first -> hold_locked -> hold_stored -> end
+ *        hold_locked -> (Redis may have lost the pass: pass_known -> hold_locked)
  *        hold_locked -> (Redis is too young to know the key: looked_up -> hold_locked)
  * A missing or bad pass is no refusal yet: a repeat under a known key gets its first reply, pass or not. */
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "proto/base/clock.h"
 #include "proto/json.h"
 #include "proto/token.h"
+#include "server/adopt.h"
 #include "server/catalog.h"
 #include "server/flows.h"
 #include "server/keyed_flow.h"
@@ -26,6 +28,8 @@ struct hold {
 	struct queue_pass pass;
 	bool has_pass_text;
 	bool pass_ours; /* the text was made by us, whatever it is for */
+	struct adopt_place place;
+	bool pass_adopted; /* Redis did not know the pass, and was told of it */
 	bool locked; /* the seats are locked in Redis for us, or may be */
 };
 
@@ -34,6 +38,7 @@ static void admit(struct hold *hold);
 static void hold_first(struct keyed_flow *keyed);
 static void acquire(struct hold *hold);
 static void hold_locked(struct seat_lock *lock, enum seat_lock_result result);
+static void pass_known(struct adopt_place *place, enum adopt_result result);
 static void looked_up(struct pg_op *op, enum db_result result);
 static void store(
 	struct hold *hold, bool replay_only, void (*done)(struct pg_op *, enum db_result));
@@ -205,6 +210,35 @@ static void refuse_pass(struct hold *hold)
 	keyed_fail(&hold->keyed, problem);
 }
 
+/* A pass that is good by its signature, and that Redis does not know: it has ended, or was lost. */
+static void adopt_pass(struct hold *hold)
+{
+	if (hold->pass_bad || hold->pass_adopted) {
+		refuse_pass(hold);
+		return;
+	}
+	hold->pass_adopted = true;
+	hold->place = (struct adopt_place){.done = pass_known,
+		.owner = hold,
+		.event = hold->performance->event,
+		.user_id = hold->store.user_id,
+		.pass_nonce = hold->pass.nonce,
+		.pass_expires_unix_ms = hold->pass.expires_unix_ms};
+	adopt_place(hold->keyed.flow.app, &hold->place);
+}
+
+static void pass_known(struct adopt_place *place, enum adopt_result result)
+{
+	struct hold *hold = place->owner;
+
+	if (result == ADOPT_PASS_LIVE)
+		acquire(hold);
+	else if (result == ADOPT_UNKNOWN)
+		keyed_fail(&hold->keyed, PROBLEM_UNAVAILABLE);
+	else
+		refuse_pass(hold);
+}
+
 static void hold_locked(struct seat_lock *lock, enum seat_lock_result result)
 {
 	struct hold *hold = lock->owner;
@@ -215,7 +249,7 @@ static void hold_locked(struct seat_lock *lock, enum seat_lock_result result)
 	case SEAT_LOCK_KEY_KNOWN:
 	case SEAT_LOCK_AWAY: store(hold, hold->pass_bad, hold_stored); break;
 	case SEAT_LOCK_LOOK_UP: store(hold, true, looked_up); break;
-	case SEAT_LOCK_NO_PASS: refuse_pass(hold); break;
+	case SEAT_LOCK_NO_PASS: adopt_pass(hold); break;
 	case SEAT_LOCK_TAKEN: reply_taken(hold, hold->keyed.idem.request_id, false); break;
 	case SEAT_LOCK_REPLAY:
 		if (memcmp(&lock->refused_body, &lock->body, sizeof lock->body) != 0)

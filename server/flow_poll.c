@@ -1,6 +1,7 @@
 /* Where does my place stand? It is also the place's heartbeat.
  *   poll_start -> polled -> place_reply -> end
  *        polled -> (the token is of a line that Redis has lost: epoch_begun -> polled) -> end
+ *        polled -> (the place is one that Redis has lost: place_known -> polled) -> end
  *        polled -> (Redis is away: place_reply_stale) -> end */
 #include <string.h>
 #include "proto/base/clock.h"
@@ -16,14 +17,18 @@ struct poll {
 	struct catalog_event *event;
 	struct queue_op queue;
 	struct adopt_wait adopt;
-	bool epoch_begun;
+	struct adopt_place place;
+	bool epoch_begun, place_adopted;
+	int64_t seen_unix_ms; /* of the token */
 	bool has_pass;
-	struct queue_pass pass; /* came along, for the time when Redis is away */
+	struct queue_pass
+		pass; /* came along, for the time when Redis is away, and for when it comes back */
 	char pass_text[TOKEN_TEXT_SIZE];
 };
 
 static void polled(struct queue_op *op, enum db_result result);
 static void epoch_begun(struct adopt_wait *wait, bool adopted);
+static void place_known(struct adopt_place *place, enum adopt_result result);
 
 static void read_pass(
 	struct poll *poll, const struct request *request, const struct queue_token *token)
@@ -58,6 +63,7 @@ void poll_start(const struct request *request)
 		return;
 	}
 	read_pass(poll, request, &token);
+	poll->seen_unix_ms = token.seen_unix_ms;
 	catalog_touch(poll->event);
 	poll->queue = (struct queue_op){.done = polled,
 		.owner = poll,
@@ -87,6 +93,24 @@ static void begin_epoch(struct poll *poll)
 	adopt_epoch(poll->flow.app, poll->event, poll->queue.number, &poll->adopt);
 }
 
+/* Once, too. */
+static void adopt_lost(struct poll *poll)
+{
+	if (poll->place_adopted) {
+		reply_stale(poll);
+		return;
+	}
+	poll->place_adopted = true;
+	poll->place = (struct adopt_place){.done = place_known,
+		.owner = poll,
+		.event = poll->event,
+		.user_id = poll->queue.user_id,
+		.seen_unix_ms = poll->seen_unix_ms,
+		.pass_nonce = poll->has_pass ? poll->pass.nonce : 0,
+		.pass_expires_unix_ms = poll->pass.expires_unix_ms};
+	adopt_place(poll->flow.app, &poll->place);
+}
+
 static void polled(struct queue_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
@@ -95,10 +119,27 @@ static void polled(struct queue_op *op, enum db_result result)
 		reply_stale(poll);
 	} else if (op->state == QUEUE_GONE) {
 		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
-	} else if (op->state != QUEUE_NO_EPOCH) {
-		place_reply(&poll->flow, 200, poll->event, op);
-	} else {
+	} else if (op->state == QUEUE_LOST) {
+		adopt_lost(poll);
+	} else if (op->state == QUEUE_NO_EPOCH) {
 		begin_epoch(poll);
+	} else {
+		place_reply(&poll->flow, 200, poll->event, op);
+	}
+}
+
+static void place_known(struct adopt_place *place, enum adopt_result result)
+{
+	struct poll *poll = place->owner;
+
+	switch (result) {
+	case ADOPT_USED: flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED); break;
+	case ADOPT_UNKNOWN: reply_stale(poll); break;
+	case ADOPT_MAY_RETURN:
+	case ADOPT_PASS_LIVE:
+		poll->queue.may_return = result == ADOPT_MAY_RETURN;
+		queue_poll(poll->flow.app->queue, &poll->queue);
+		break;
 	}
 }
 

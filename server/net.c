@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include "proto/address.h"
@@ -38,8 +39,12 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
+	READS_A_TURN =
+		256, /* what else has come waits for the next: a turn stays a few milliseconds long */
 	MORE_HEADERS_MAX = 4 * 1024,
-	LINGER_MS = 1000
+	LINGER_MS = 1000,
+	DRAIN_IDLE_MS = 1000, /* at the end: what a client that has just sent something gets */
+	FILES_KEPT = 128 /* for the stores' connections, logs and the like */
 };
 
 enum conn_state {
@@ -81,8 +86,9 @@ struct net {
 	int fd;
 	struct event *accept_event;
 	bool accepting;
-	unsigned connections;
+	unsigned connections, connections_max;
 	unsigned in_work;
+	unsigned reads; /* in this turn */
 	char *scratch; /* READ_SIZE bytes, for the read at hand */
 	TAILQ_HEAD(, conn) lists[CONN_STATES];
 	STAILQ_HEAD(, conn) ready, dead;
@@ -260,33 +266,42 @@ static void conn_linger(struct conn *conn)
 	set_reading(conn, true);
 }
 
+/* Takes the next connection of the listener's queue. False where there is none, or none can be had. */
+static bool accept_one(struct net *net)
+{
+	union socket_address peer = {.v6 = {0}};
+	socklen_t len = sizeof peer;
+	int on = 1;
+
+	if (net->connections >= net->connections_max) {
+		set_accepting(net, false);
+		return false;
+	}
+	int client = accept4(net->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (client < 0 && (errno == ECONNABORTED || errno == EINTR))
+		return true;
+	if (client < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+			log_warn("accept: %s; none is accepted until a connection closes",
+				strerror(errno));
+			set_accepting(net, net->connections == 0);
+		}
+		return false;
+	}
+	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (conn_new(net, client, &peer) == NULL)
+		close(client);
+	return true;
+}
+
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
-	struct net *net = arg;
+	(void)fd;
 	(void)what;
 
-	for (int i = 0; i < ACCEPTS_A_TURN; i++) {
-		if (net->connections >= (unsigned)net->app->settings.http_connections_max) {
-			set_accepting(net, false);
+	for (int i = 0; i < ACCEPTS_A_TURN; i++)
+		if (!accept_one(arg))
 			return;
-		}
-		union socket_address peer = {.v6 = {0}};
-		socklen_t len = sizeof peer;
-		int client = accept4((int)fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (client < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-				errno == ENOMEM) {
-				log_warn("accept: %s; none is accepted until a connection closes",
-					strerror(errno));
-				set_accepting(net, net->connections == 0);
-			}
-			return;
-		}
-		int on = 1;
-		setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-		if (conn_new(net, client, &peer) == NULL)
-			close(client);
-	}
 }
 
 /* --- reading --- */
@@ -297,6 +312,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct net *net = conn->net;
 	(void)what;
 
+	if (++net->reads >= READS_A_TURN)
+		event_base_loopbreak(net->app->base);
 	ssize_t got = read((int)fd, net->scratch, READ_SIZE);
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR)
@@ -513,6 +530,7 @@ bool net_turn(struct net *net)
 	STAILQ_HEAD(, conn) now = STAILQ_HEAD_INITIALIZER(now);
 	struct conn *conn;
 
+	net->reads = 0;
 	STAILQ_CONCAT(&now, &net->ready);
 	while ((conn = STAILQ_FIRST(&now)) != NULL) {
 		STAILQ_REMOVE_HEAD(&now, ready_link);
@@ -558,7 +576,7 @@ static int listener_open(const struct settings *settings, char *why, size_t why_
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
 		(settings->http_share_port &&
 			setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) ||
-		bind(fd, (struct sockaddr *)&address, len) != 0 || listen(fd, SOMAXCONN) != 0) {
+		bind(fd, (struct sockaddr *)&address, len) != 0) {
 		snprintf(why, why_size, "cannot listen on %s:%lld: %s", settings->http_address,
 			(long long)settings->http_port, strerror(errno));
 		if (fd >= 0)
@@ -579,6 +597,23 @@ static unsigned listener_port(int fd)
 		address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
+/* Below the limit of open files: a connection that cannot be accepted would spin the loop. */
+static unsigned connections_limit(const struct settings *settings)
+{
+	int64_t wanted = settings->http_connections_max;
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+		return (unsigned)wanted;
+	int64_t possible = (int64_t)files.rlim_cur - settings->db_lanes - FILES_KEPT;
+	if (possible < 1)
+		possible = 1;
+	if (wanted > possible)
+		log_warn("http.connections_max: %lld, since only %llu files may be open",
+			(long long)possible, (unsigned long long)files.rlim_cur);
+	return (unsigned)(wanted < possible ? wanted : possible);
+}
+
 struct net *net_new(struct app *app, char *why, size_t why_size)
 {
 	int fd = listener_open(&app->settings, why, why_size);
@@ -586,37 +621,57 @@ struct net *net_new(struct app *app, char *why, size_t why_size)
 		return NULL;
 	struct net *net = must_calloc(1, sizeof *net);
 
-	*net = (struct net){.app = app, .fd = fd, .scratch = must_malloc(READ_SIZE)};
+	*net = (struct net){.app = app,
+		.fd = fd,
+		.scratch = must_malloc(READ_SIZE),
+		.connections_max = connections_limit(&app->settings)};
 	for (int i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&net->lists[i]);
 	STAILQ_INIT(&net->ready);
 	STAILQ_INIT(&net->dead);
-	net->accept_event = event_new(app->base, fd, EV_READ | EV_PERSIST, on_acceptable, net);
+	return net;
+}
+
+bool net_listen(struct net *net)
+{
+	if (net->accept_event != NULL)
+		return true;
+	if (listen(net->fd, SOMAXCONN) != 0) {
+		log_error("listen: %s", strerror(errno));
+		return false;
+	}
+	net->accept_event = event_new(
+		net->app->base, net->fd, EV_READ | EV_PERSIST, on_acceptable, net);
 	CHECK(net->accept_event != NULL);
 	set_accepting(net, true);
-	log_info("listening on %s:%u", app->settings.http_address, listener_port(fd));
-	return net;
+	log_info("listening on %s:%u", net->app->settings.http_address, listener_port(net->fd));
+	return true;
 }
 
 static void listener_close(struct net *net)
 {
-	if (net->accept_event == NULL)
+	if (net->fd < 0)
 		return;
-	event_free(net->accept_event);
+	if (net->accept_event != NULL)
+		event_free(net->accept_event);
 	net->accept_event = NULL;
 	close(net->fd);
+	net->fd = -1;
 }
 
+/* Whoever stands in the listener's queue has been promised an answer by the kernel, and a request may be on
+ * its way on any connection that idles: those get one more reply, and are closed after it. */
 void net_drain(struct net *net)
 {
-	struct conn *conn, *next;
+	struct conn *conn;
+	uint64_t end_ms = clock_mono_ms() + DRAIN_IDLE_MS;
 
+	while (net->accept_event != NULL && accept_one(net))
+		;
 	listener_close(net);
-	for (conn = TAILQ_FIRST(&net->lists[CONN_IDLE]); conn != NULL; conn = next) {
-		next = TAILQ_NEXT(conn, link);
-		if (conn->out.len == 0)
-			conn_close(conn);
-	}
+	TAILQ_FOREACH (conn, &net->lists[CONN_IDLE], link)
+		if (conn->deadline_ms > end_ms)
+			conn->deadline_ms = end_ms;
 }
 
 unsigned net_connections(const struct net *net)

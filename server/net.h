@@ -14,15 +14,18 @@ struct flow;
 struct http_parser;
 struct reply;
 
-/* Opens the listener. NULL with the reason in `why`. */
+/* Takes the address. NULL with the reason in `why`. */
 struct net *net_new(struct app *app, char *why, size_t why_size);
+/* Lets clients connect, from the first call on; before, they are refused, or go to the other instances of a
+ * shared port. False where the system refuses. */
+bool net_listen(struct net *net);
 void net_free(struct net *net);
 
 /* The end of a loop turn: writes the replies that came up, goes on with pipelined requests and cuts
  * connections at their deadlines. True where it started new work that wants another turn at once. */
 bool net_turn(struct net *net);
 
-/* Stops accepting and closes what idles; connections in work close after their reply. */
+/* Stops accepting. Connections close after their next reply, or after having idled for a second. */
 void net_drain(struct net *net);
 
 unsigned net_connections(const struct net *net);

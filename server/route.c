@@ -17,6 +17,7 @@
 #include "server/limits.h"
 #include "server/net.h"
 #include "server/revocations.h"
+#include "server/shed.h"
 
 enum guard { GUARD_NONE, GUARD_USER, GUARD_ADMIN };
 
@@ -26,43 +27,53 @@ static const struct route {
 	const char *path;
 	enum guard guard;
 	enum limit limit;
+	enum priority priority;
 	void (*start)(const struct request *request);
 } routes[] = {
-	{HTTP_GET, "/v1/queue", GUARD_NONE, LIMIT_NONE, poll_start},
-	{HTTP_DELETE, "/v1/queue", GUARD_NONE, LIMIT_NONE, leave_start},
-	{HTTP_POST, "/v1/reservations", GUARD_USER, LIMIT_HOLD, hold_start},
-	{HTTP_GET, "/v1/reservations", GUARD_USER, LIMIT_NONE, reservations_start},
-	{HTTP_GET, "/v1/reservations/{}", GUARD_USER, LIMIT_NONE, reservation_start},
-	{HTTP_DELETE, "/v1/reservations/{}", GUARD_USER, LIMIT_NONE, cancel_start},
-	{HTTP_POST, "/v1/reservations/{}/payment", GUARD_USER, LIMIT_NONE, pay_start},
-	{HTTP_POST, "/v1/events/{}/queue", GUARD_USER, LIMIT_JOIN, join_start},
-	{HTTP_GET, "/v1/events/{}/queue", GUARD_NONE, LIMIT_NONE, line_status_start},
-	{HTTP_GET, "/v1/performances/{}/seats", GUARD_NONE, LIMIT_NONE, seats_start},
-	{HTTP_GET, "/v1/performances/{}/seats/status", GUARD_NONE, LIMIT_NONE, seats_status_start},
-	{HTTP_GET, "/v1/events", GUARD_NONE, LIMIT_NONE, events_start},
-	{HTTP_GET, "/v1/events/{}", GUARD_NONE, LIMIT_NONE, event_start},
-	{HTTP_GET, "/v1/events/{}/performances", GUARD_NONE, LIMIT_NONE, performances_start},
-	{HTTP_POST, "/v1/users", GUARD_NONE, LIMIT_SIGNUP, signup_start},
-	{HTTP_POST, "/v1/sessions", GUARD_NONE, LIMIT_LOGIN, login_start},
-	{HTTP_DELETE, "/v1/sessions/current", GUARD_USER, LIMIT_NONE, logout_start},
-	{HTTP_GET, "/v1/me", GUARD_USER, LIMIT_NONE, me_start},
-	{HTTP_GET, "/v1/me/balance", GUARD_USER, LIMIT_NONE, balance_start},
-	{HTTP_POST, "/v1/me/balance/charges", GUARD_USER, LIMIT_NONE, charge_start},
-	{HTTP_GET, "/v1/me/ledger", GUARD_USER, LIMIT_NONE, ledger_start},
-	{HTTP_POST, "/v1/admin/events", GUARD_ADMIN, LIMIT_NONE, admin_event_start},
-	{HTTP_POST, "/v1/admin/events/{}/performances", GUARD_ADMIN, LIMIT_NONE,
+	{HTTP_GET, "/v1/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, poll_start},
+	{HTTP_DELETE, "/v1/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, leave_start},
+	{HTTP_POST, "/v1/reservations", GUARD_USER, LIMIT_HOLD, PRIORITY_HOLD, hold_start},
+	{HTTP_GET, "/v1/reservations", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT,
+		reservations_start},
+	{HTTP_GET, "/v1/reservations/{}", GUARD_USER, LIMIT_NONE, PRIORITY_HOLD, reservation_start},
+	{HTTP_DELETE, "/v1/reservations/{}", GUARD_USER, LIMIT_NONE, PRIORITY_PAY, cancel_start},
+	{HTTP_POST, "/v1/reservations/{}/payment", GUARD_USER, LIMIT_NONE, PRIORITY_PAY, pay_start},
+	{HTTP_POST, "/v1/events/{}/queue", GUARD_USER, LIMIT_JOIN, PRIORITY_JOIN, join_start},
+	{HTTP_GET, "/v1/events/{}/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, line_status_start},
+	{HTTP_GET, "/v1/performances/{}/seats", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, seats_start},
+	{HTTP_GET, "/v1/performances/{}/seats/status", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL,
+		seats_status_start},
+	{HTTP_GET, "/v1/events", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, events_start},
+	{HTTP_GET, "/v1/events/{}", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, event_start},
+	{HTTP_GET, "/v1/events/{}/performances", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL,
+		performances_start},
+	{HTTP_POST, "/v1/users", GUARD_NONE, LIMIT_SIGNUP, PRIORITY_ACCOUNT, signup_start},
+	{HTTP_POST, "/v1/sessions", GUARD_NONE, LIMIT_LOGIN, PRIORITY_ACCOUNT, login_start},
+	{HTTP_DELETE, "/v1/sessions/current", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT,
+		logout_start},
+	{HTTP_GET, "/v1/me", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT, me_start},
+	{HTTP_GET, "/v1/me/balance", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT, balance_start},
+	{HTTP_POST, "/v1/me/balance/charges", GUARD_USER, LIMIT_NONE, PRIORITY_PAY, charge_start},
+	{HTTP_GET, "/v1/me/ledger", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT, ledger_start},
+	{HTTP_POST, "/v1/admin/events", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
+		admin_event_start},
+	{HTTP_POST, "/v1/admin/events/{}/performances", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
 		admin_performance_start},
-	{HTTP_PUT, "/v1/admin/events/{}/queue", GUARD_ADMIN, LIMIT_NONE, admin_queue_start},
-	{HTTP_GET, "/v1/admin/events/{}/stats", GUARD_ADMIN, LIMIT_NONE, admin_stats_start},
-	{HTTP_GET, "/v1/admin/audit", GUARD_ADMIN, LIMIT_NONE, admin_audit_start},
-	{HTTP_GET, "/livez", GUARD_NONE, LIMIT_NONE, livez_start},
-	{HTTP_GET, "/readyz", GUARD_NONE, LIMIT_NONE, readyz_start},
-	{HTTP_GET, "/metrics", GUARD_NONE, LIMIT_NONE, metrics_start},
-	{HTTP_GET, "/openapi.yaml", GUARD_NONE, LIMIT_NONE, openapi_start},
-	{HTTP_GET, "/docs", GUARD_NONE, LIMIT_NONE, docs_start},
-	{HTTP_GET, "/docs/docs.js", GUARD_NONE, LIMIT_NONE, docs_script_start},
-	{HTTP_GET, "/docs/swagger-ui.css", GUARD_NONE, LIMIT_NONE, docs_style_start},
-	{HTTP_GET, "/docs/swagger-ui-bundle.js", GUARD_NONE, LIMIT_NONE, docs_bundle_start},
+	{HTTP_PUT, "/v1/admin/events/{}/queue", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
+		admin_queue_start},
+	{HTTP_GET, "/v1/admin/events/{}/stats", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
+		admin_stats_start},
+	{HTTP_GET, "/v1/admin/audit", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
+		admin_audit_start},
+	{HTTP_GET, "/livez", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, livez_start},
+	{HTTP_GET, "/readyz", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, readyz_start},
+	{HTTP_GET, "/metrics", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, metrics_start},
+	{HTTP_GET, "/openapi.yaml", GUARD_NONE, LIMIT_NONE, PRIORITY_JOIN, openapi_start},
+	{HTTP_GET, "/docs", GUARD_NONE, LIMIT_NONE, PRIORITY_JOIN, docs_start},
+	{HTTP_GET, "/docs/docs.js", GUARD_NONE, LIMIT_NONE, PRIORITY_JOIN, docs_script_start},
+	{HTTP_GET, "/docs/swagger-ui.css", GUARD_NONE, LIMIT_NONE, PRIORITY_JOIN, docs_style_start},
+	{HTTP_GET, "/docs/swagger-ui-bundle.js", GUARD_NONE, LIMIT_NONE, PRIORITY_JOIN,
+		docs_bundle_start},
 };
 
 /* Reads a positive decimal of at most 18 digits; NULL where it is not one. */
@@ -239,6 +250,7 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		allowed |= route->method;
 		if (route->method != method)
 			continue;
+		request.priority = route->priority;
 		if (pass_guard(&request, route->guard) && pass_limit(&request, route->limit))
 			route->start(&request);
 		return;

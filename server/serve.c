@@ -29,7 +29,7 @@
 #include "server/sweeper.h"
 #include "server/ticker.h"
 
-enum { SCRIPTS_MAX = 32, SETTLE_MS = 2000 };
+enum { SCRIPTS_MAX = 32, SETTLE_MS = 2000, START_PATIENCE_MS = 2000 };
 
 /* --- stores --- */
 
@@ -180,6 +180,7 @@ static void turn(struct app *app, bool *again)
 	queue_turn(app->queue);
 	redis_turn(app->redis);
 	pg_turn(app->pg);
+	app->backlog_ms = (int64_t)pg_backlog_ms(app->pg);
 	*again = net_turn(app->net) || *again;
 }
 
@@ -196,6 +197,29 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 	log_info("signal %d: finishing what is in flight", (int)signal);
 	app->draining = true;
 	net_drain(app->net);
+}
+
+bool app_ready(const struct app *app)
+{
+	return pg_up(app->pg) && catalog_loaded(app->catalog) &&
+	       revocations_loaded(app->revocations);
+}
+
+bool app_degraded(const struct app *app)
+{
+	return strcmp(app->settings.redis_url, "none") != 0 && !redis_up(app->redis);
+}
+
+/* Clients may come once all is there, so that none is refused while others serve on the same port. What is
+ * down at the start is not waited for long: /readyz should name it. */
+static bool wait_until_ready(struct app *app)
+{
+	uint64_t end_ms = clock_mono_ms() + START_PATIENCE_MS;
+	bool again = false;
+
+	while ((!app_ready(app) || app_degraded(app)) && !app->draining && clock_mono_ms() < end_ms)
+		turn(app, &again);
+	return app->draining || net_listen(app->net);
 }
 
 static bool settled(const struct app *app)
@@ -252,10 +276,12 @@ int serve(const struct settings *settings)
 	CHECK(term != NULL && interrupt != NULL);
 	event_add(term, NULL);
 	event_add(interrupt, NULL);
-	bool clean = run(&app);
+	bool listening = wait_until_ready(&app);
+	bool clean = listening && run(&app);
 	log_info("stopped");
 	if (!clean)
-		_exit(0); /* flows are still at work in the stores: they have no end to be brought to */
+		_exit(listening ? 0
+				: 1); /* flows are still at work in the stores: they have no end to be brought to */
 	event_free(term);
 	event_free(interrupt);
 	app_close(&app);

@@ -18,6 +18,7 @@ EMBED(plans_cancel_sql, "db/statements/cancel.sql");
 EMBED(plans_charge_sql, "db/statements/charge.sql");
 EMBED(plans_sweep_sql, "db/statements/sweep.sql");
 EMBED(plans_keys_known_sql, "db/statements/keys_known.sql");
+EMBED(plans_places_used_sql, "db/statements/places_used.sql");
 EMBED(plans_reservation_sql, "db/statements/reservation.sql");
 EMBED(plans_reservation_page_sql, "db/statements/reservation_page.sql");
 EMBED(plans_balance_sql, "db/statements/balance.sql");
@@ -58,6 +59,8 @@ static const struct hot hots[] = {
 		"EXECUTE charge('{5,6}', keys('charge'), '{b,b}', '{8,9}', '{100,100}')"},
 	{"sweep", plans_sweep_sql, "EXECUTE sweep(10)"},
 	{"keys_known", plans_keys_known_sql, "EXECUTE keys_known(10)"},
+	{"places_used", plans_places_used_sql,
+		"EXECUTE places_used('{1,1,2}', ARRAY[held(), held() + 3, 9], '{0,0,0}', '{0,0,7}')"},
 	{"reservation", plans_reservation_sql,
 		"EXECUTE reservation(ARRAY[held(), 9], ARRAY[held(), 9], 'KRW')"},
 	{"reservation_page", plans_reservation_page_sql,

@@ -122,8 +122,11 @@ static void set_up_instances(struct world *world)
 void world_start(struct world *world)
 {
 	make_people(world, &world->admins, 1, 0, true);
-	for (unsigned i = 0; i < world->options.instances; i++)
+	for (unsigned i = 0; i < world->options.instances; i++) {
+		if (world->options.share_port)
+			world->instances[i].port = world->instances[0].port;
 		instance_launch(&world->instances[i]);
+	}
 	for (unsigned i = 0; i < world->options.instances; i++)
 		instance_wait_ready(&world->instances[i]);
 }

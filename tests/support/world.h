@@ -16,6 +16,7 @@ enum { WORLD_INSTANCES_MAX = 4 };
 struct world_options {
 	unsigned instances; /* 0: one */
 	bool no_redis; /* redis.url=none */
+	bool share_port; /* all instances on the first one's */
 	bool unmigrated; /* the database stays empty and nothing is started: world_start goes on */
 	const char *flags[INSTANCE_FLAGS_MAX];
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include "tests/support/invariants.h"
 #include "tests/support/process.h"
@@ -34,6 +35,33 @@ Test(wire_load, connections)
 	wire_close(&wires[0]);
 	wiring_expect_only(&wires[LIMIT], 200);
 	for (unsigned i = 1; i <= LIMIT; i++)
+		wire_close(&wires[i]);
+	world_close(world);
+}
+
+/* The server's own sockets and files need some of what the system lets it open. */
+Test(wire_load, open_files)
+{
+	enum { FILES = 200, LANES = 4, KEPT = 128, ROOM = FILES - LANES - KEPT };
+	struct rlimit limit = {FILES, FILES};
+	struct wire wires[ROOM + 1];
+	struct answer answer = {0};
+
+	cr_assert(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	struct world *world = wiring_open();
+	cr_assert(instance_logged(&world->instances[0], "http.connections_max: 68"));
+	for (unsigned i = 0; i < ROOM; i++) {
+		wires[i] = wiring_connect(world);
+		cr_assert(wire_send_text(&wires[i], live));
+		wiring_expect_only(&wires[i], 200);
+	}
+	wires[ROOM] = wiring_connect(world);
+	cr_assert(wire_send_text(&wires[ROOM], live));
+	cr_assert(wire_answer(&wires[ROOM], &answer, false, 300) == WIRE_SILENT);
+	wire_close(&wires[0]);
+	wiring_expect_only(&wires[ROOM], 200);
+	cr_assert(!instance_logged(&world->instances[0], "accept:"));
+	for (unsigned i = 1; i <= ROOM; i++)
 		wire_close(&wires[i]);
 	world_close(world);
 }
@@ -93,6 +121,55 @@ Test(wire_load, in_flight)
 		wire_close(&wires[i]);
 	}
 	expect(world, &call, 200, NULL);
+	PQfinish(locker);
+	world_close(world);
+}
+
+static bool in_work(void *context)
+{
+	const struct world *world = context;
+
+	return instance_metric(&world->instances[0], "onsale_in_flight") >= world->people.count;
+}
+
+/* With more in work, first joins and accounts are refused, then polls, then holds, and payments last. */
+Test(wire_load, priorities)
+{
+	static const struct {
+		unsigned in_work;
+		int account, poll, hold;
+	} rows[] = {{49, 200, 200, 422}, {50, 503, 200, 422}, {74, 503, 200, 422},
+		{75, 503, 503, 422}, {89, 503, 503, 422}, {90, 503, 503, 503}, {99, 503, 503, 503}};
+	struct world *world = world_open(
+		&(struct world_options){.no_redis = true, .flags = {"--http.in_flight_max=100"}});
+	struct wire wires[100];
+	unsigned sent = 0;
+
+	world_people(world, &world->people, 1, 0);
+	const char *jwt = world->people.list[0].jwt;
+	struct call account = {.method = "GET", .path = "/v1/me", .jwt = jwt};
+	struct call poll = {.method = "GET", .path = "/v1/events"};
+	struct call hold = {
+		.method = "POST", .path = "/v1/reservations", .jwt = jwt, .key = "k", .body = "{}"};
+	PGconn *locker = lock_accounts(world);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		while (sent < rows[i].in_work) {
+			send_charge(world, &wires[sent], sent);
+			sent++;
+		}
+		world->people.count = sent + 1; /* the question itself is one in work */
+		cr_assert(wait_until(in_work, world, LIMIT_MS));
+		world->people.count = 1;
+		expect(world, &account, rows[i].account, rows[i].account == 503 ? "busy" : NULL);
+		expect(world, &poll, rows[i].poll, rows[i].poll == 503 ? "busy" : NULL);
+		expect(world, &hold, rows[i].hold,
+			rows[i].hold == 503 ? "busy" : "validation_failed");
+	}
+	database_run(locker, "COMMIT");
+	for (unsigned i = 0; i < sent; i++) {
+		wiring_expect_only(&wires[i], 201);
+		wire_close(&wires[i]);
+	}
 	PQfinish(locker);
 	world_close(world);
 }

@@ -1,0 +1,41 @@
+#include "server/shed.h"
+
+#include <stdint.h>
+#include "server/app.h"
+
+/* In percent of the limits; 0: that limit does not bind it. */
+static const struct share {
+	const char *name;
+	int64_t in_flight, backlog;
+} shares[PRIORITIES] = {
+	[PRIORITY_OPERATOR] = {"operator", 100, 0},
+	[PRIORITY_PAY] = {"pay", 100, 200},
+	[PRIORITY_HOLD] = {"hold", 90, 100},
+	[PRIORITY_POLL] = {"poll", 75, 0},
+	[PRIORITY_JOIN] = {"join", 50, 0},
+	[PRIORITY_ACCOUNT] = {"account", 50, 50},
+};
+
+static bool fits(const struct app *app, const struct share *share)
+{
+	const struct settings *settings = &app->settings;
+
+	if (app->counters.in_flight * INT64_C(100) >=
+		settings->http_in_flight_max * share->in_flight)
+		return false;
+	return share->backlog == 0 ||
+	       app->backlog_ms * 100 < settings->db_backlog_max_ms * share->backlog;
+}
+
+bool shed_admits(struct app *app, enum priority priority)
+{
+	bool admitted = fits(app, &shares[priority]);
+
+	app->counters.shed[priority] += !admitted;
+	return admitted;
+}
+
+const char *priority_name(enum priority priority)
+{
+	return shares[priority].name;
+}
