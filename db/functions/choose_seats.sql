@@ -1,0 +1,84 @@
+-- Chooses seats of a performance for requests in turn, by what looks free: nothing is locked and nothing written.
+-- Each gets seats next to each other (consecutive numbers of a row) in the best row that has as many, else any.
+-- What is best is told by the seat map's order: section, then rows from the front, then the lowest numbers.
+--
+-- At first only the map's beginning is read, far enough for nearly everybody; all of it where somebody finds no
+-- neighbours in that.
+--
+-- wanted, wanted_sections: a number of seats a request, and the section that it must be, null for any.
+-- seat_ids: the seats of all requests, one behind the other; firsts: where each request's begin, null where there are
+-- not enough.
+CREATE OR REPLACE FUNCTION choose_seats(
+	performance bigint, wanted bigint[], wanted_sections text[], except_ids bigint[],
+	OUT seat_ids bigint[], OUT firsts integer[])
+LANGUAGE plpgsql
+SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+	most bigint := 2 * (SELECT sum(w) FROM unnest(wanted) AS w) + 50; -- to read; null: all
+	read_at timestamptz := clock_timestamp();
+	free_ids bigint[];
+	-- Runs of neighbours, in the map's order: what is left of them.
+	run_sections text[];
+	run_firsts bigint[]; -- places in free_ids
+	run_counts bigint[];
+	fits integer;
+	missing bigint;
+	part bigint;
+BEGIN
+	<<reading>>
+	LOOP
+		WITH free AS (
+			SELECT s.id, s.section, s.row_name, s.number, row_number() OVER () AS nth
+			FROM (
+				SELECT * FROM seats WHERE seats.performance_id = performance
+					AND (seats.status = 'available'
+						OR seats.status = 'held' AND seats.hold_expires_at <= read_at)
+					AND seats.id <> ALL (except_ids)
+				ORDER BY seats.section, length(seats.row_name), seats.row_name, seats.number
+				LIMIT most
+			) s
+		), runs AS ( -- along a run number and place grow alike, and across a gap they do not
+			SELECT f.section, min(f.nth) AS first, count(*) AS count FROM free f
+			GROUP BY f.section, f.row_name, f.number - f.nth
+		)
+		SELECT (SELECT array_agg(f.id ORDER BY f.nth) FROM free f), array_agg(r.section ORDER BY r.first),
+			array_agg(r.first ORDER BY r.first), array_agg(r.count ORDER BY r.first)
+		INTO free_ids, run_sections, run_firsts, run_counts FROM runs r;
+		seat_ids := '{}';
+		firsts := array_fill(NULL::integer, ARRAY[cardinality(wanted)]);
+
+		<<requests>>
+		FOR request IN 1 .. cardinality(wanted) LOOP
+			fits := NULL;
+			missing := wanted[request];
+			FOR run IN 1 .. coalesce(cardinality(run_counts), 0) LOOP
+				CONTINUE WHEN run_sections[run] <> wanted_sections[request];
+				missing := missing - run_counts[run];
+				IF run_counts[run] >= wanted[request] THEN
+					fits := run;
+					EXIT;
+				END IF;
+			END LOOP;
+			IF fits IS NULL AND cardinality(free_ids) = most THEN
+				most := NULL;
+				CONTINUE reading;
+			END IF;
+			CONTINUE requests WHEN fits IS NULL AND missing > 0;
+
+			firsts[request] := cardinality(seat_ids) + 1;
+			missing := wanted[request];
+			FOR run IN coalesce(fits, 1) .. cardinality(run_counts) LOOP
+				EXIT WHEN missing = 0;
+				CONTINUE WHEN run_sections[run] <> wanted_sections[request];
+				part := least(missing, run_counts[run]);
+				seat_ids := seat_ids || free_ids[run_firsts[run] : run_firsts[run] + part - 1];
+				run_firsts[run] := run_firsts[run] + part;
+				run_counts[run] := run_counts[run] - part;
+				missing := missing - part;
+			END LOOP;
+		END LOOP;
+		EXIT;
+	END LOOP;
+END
+$$;
