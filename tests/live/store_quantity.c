@@ -317,8 +317,8 @@ static void open_locked(struct shop *shop, struct store_hold *hold)
 {
 	shop_open(shop, 1, 2);
 	database_run(shop->db,
-		"UPDATE seats SET status = 'sold', reservation_id = -1 WHERE id NOT IN (7, 30, 31)");
-	database_run(shop->db, "BEGIN; SELECT FROM seats WHERE id IN (7, 31) FOR UPDATE");
+		"UPDATE seats SET status = 'sold', reservation_id = -1 WHERE id NOT IN (7, 35, 36)");
+	database_run(shop->db, "BEGIN; SELECT FROM seats WHERE id IN (7, 36) FOR UPDATE");
 	ask(shop, hold, "k", 5, 2);
 	cr_assert_eq(hold->outcome, STORE_UNDECIDED);
 	cr_expect_eq(shop_number(shop, "SELECT count(*) FROM idempotency"), 0);
@@ -346,7 +346,7 @@ Test(store_quantity, who_waited_gets_what_was_left_after_all)
 	open_locked(&shop, &hold);
 	ask_waiting(&shop, &hold, "ROLLBACK");
 	cr_expect_eq(hold.reply.status, 201);
-	cr_expect_str_eq(seats_of(&hold, text), "30,31");
+	cr_expect_str_eq(seats_of(&hold, text), "35,36");
 	store_reply_free(&hold.reply);
 	shop_close(&shop);
 }
@@ -358,7 +358,7 @@ Test(store_quantity, who_waited_is_told_that_all_is_sold_out)
 
 	open_locked(&shop, &hold);
 	ask_waiting(&shop, &hold,
-		"UPDATE seats SET status = 'sold', reservation_id = -1 WHERE id IN (7, 31); COMMIT");
+		"UPDATE seats SET status = 'sold', reservation_id = -1 WHERE id IN (7, 36); COMMIT");
 	sold_out(&hold);
 	store_reply_free(&hold.reply);
 	shop_close(&shop);
@@ -373,9 +373,9 @@ Test(store_quantity, who_waited_in_vain_looks_again)
 
 	open_locked(&shop, &hold);
 	ask_waiting(&shop, &hold,
-		"UPDATE seats SET status = 'sold', reservation_id = -1 WHERE id = 31; COMMIT");
+		"UPDATE seats SET status = 'sold', reservation_id = -1 WHERE id = 36; COMMIT");
 	cr_expect_eq(hold.reply.status, 201);
-	cr_expect_str_eq(seats_of(&hold, text), "7,30");
+	cr_expect_str_eq(seats_of(&hold, text), "7,35");
 	store_reply_free(&hold.reply);
 	shop_close(&shop);
 }
