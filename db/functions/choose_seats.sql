@@ -1,27 +1,33 @@
--- Chooses seats of a performance for requests in turn, by what looks free: nothing is locked and nothing written.
+-- Chooses seats of a performance for requests in turn, by what looks free: no seat is locked and nothing written.
 -- Each gets seats next to each other (consecutive numbers of a row) in the best row that has as many, else any.
 -- What is best is told by the seat map's order: section, then rows from the front, then the lowest numbers.
 --
--- At first only the map's beginning is read, far enough for nearly everybody; all of it where somebody finds no
--- neighbours in that.
+-- Transactions that choose at the same time would choose the same seats, and then each get some of them. So a row
+-- can be claimed, until the transaction ends: with own_rows, neighbours are chosen only in rows that nobody else has
+-- claimed, and seats that are not neighbours not at all.
+--
+-- At first only the map's beginning is read, far enough for nearly everybody; then more and more of it, as long as
+-- somebody finds no neighbours.
 --
 -- wanted, wanted_sections: a number of seats a request, and the section that it must be, null for any.
--- seat_ids: the seats of all requests, one behind the other; firsts: where each request's begin, null where there are
--- not enough.
+-- seat_ids: the seats of all requests, one behind the other; firsts: where each request's begin, null where none were
+-- chosen.
 CREATE OR REPLACE FUNCTION choose_seats(
-	performance bigint, wanted bigint[], wanted_sections text[], except_ids bigint[],
+	performance bigint, wanted bigint[], wanted_sections text[], except_ids bigint[], own_rows boolean,
 	OUT seat_ids bigint[], OUT firsts integer[])
 LANGUAGE plpgsql
 SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
-	most bigint := 2 * (SELECT sum(w) FROM unnest(wanted) AS w) + 50; -- to read; null: all
+	most bigint := 2 * (SELECT sum(w) FROM unnest(wanted) AS w) + 50; -- to read
 	read_at timestamptz := clock_timestamp();
 	free_ids bigint[];
 	-- Runs of neighbours, in the map's order: what is left of them.
 	run_sections text[];
 	run_firsts bigint[]; -- places in free_ids
 	run_counts bigint[];
+	run_rows bigint[];    -- numbers to claim their rows by …
+	run_claims boolean[]; -- … and whether it went well; null: it was not tried
 	fits integer;
 	missing bigint;
 	part bigint;
@@ -39,12 +45,16 @@ BEGIN
 				LIMIT most
 			) s
 		), runs AS ( -- along a run number and place grow alike, and across a gap they do not
-			SELECT f.section, min(f.nth) AS first, count(*) AS count FROM free f
+			SELECT f.section, min(f.nth) AS first, count(*) AS count,
+				hashtextextended(f.section || '/' || f.row_name, performance) AS row
+			FROM free f
 			GROUP BY f.section, f.row_name, f.number - f.nth
 		)
 		SELECT (SELECT array_agg(f.id ORDER BY f.nth) FROM free f), array_agg(r.section ORDER BY r.first),
-			array_agg(r.first ORDER BY r.first), array_agg(r.count ORDER BY r.first)
-		INTO free_ids, run_sections, run_firsts, run_counts FROM runs r;
+			array_agg(r.first ORDER BY r.first), array_agg(r.count ORDER BY r.first),
+			array_agg(r.row ORDER BY r.first)
+		INTO free_ids, run_sections, run_firsts, run_counts, run_rows FROM runs r;
+		run_claims := '{}';
 		seat_ids := '{}';
 		firsts := array_fill(NULL::integer, ARRAY[cardinality(wanted)]);
 
@@ -55,16 +65,20 @@ BEGIN
 			FOR run IN 1 .. coalesce(cardinality(run_counts), 0) LOOP
 				CONTINUE WHEN run_sections[run] <> wanted_sections[request];
 				missing := missing - run_counts[run];
-				IF run_counts[run] >= wanted[request] THEN
+				CONTINUE WHEN run_counts[run] < wanted[request];
+				IF own_rows AND run_claims[run] IS NULL THEN
+					run_claims[run] := pg_try_advisory_xact_lock(run_rows[run]);
+				END IF;
+				IF NOT own_rows OR run_claims[run] THEN
 					fits := run;
 					EXIT;
 				END IF;
 			END LOOP;
 			IF fits IS NULL AND cardinality(free_ids) = most THEN
-				most := NULL;
+				most := most * 8;
 				CONTINUE reading;
 			END IF;
-			CONTINUE requests WHEN fits IS NULL AND missing > 0;
+			CONTINUE requests WHEN fits IS NULL AND (own_rows OR missing > 0);
 
 			firsts[request] := cardinality(seat_ids) + 1;
 			missing := wanted[request];

@@ -1,9 +1,9 @@
 -- Holds as many seats as are asked for, for a batch of requests: PostgreSQL chooses which. One row a request comes
 -- back. What is chosen, and what the best row is: choose_seats.sql.
 --
--- The locks are those of hold.sql, in its order. But all who come at once choose the same seats, so nobody waits
--- for one: what somebody else has locked is passed over (SKIP LOCKED), and whoever thereby lost a seat, or found it
--- taken once it was locked, chooses again, for some rounds.
+-- The locks are those of hold.sql, in its order. But all who come at once want the same seats, so nobody waits for
+-- one: each batch chooses in rows of its own, as long as there are such; what somebody else has locked is passed over
+-- (SKIP LOCKED); and whoever thereby lost a seat, or found it taken once it was locked, chooses again, for some rounds.
 --
 -- That all is sold out is said only where it is true: where fewer seats than wanted look free, in a fresh look that
 -- passed none over. Where some were, or the rounds are over, the outcome is 5, and the caller asks again with
@@ -39,10 +39,12 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	ROUNDS CONSTANT integer := 8;
+	ROUNDS_IN_OWN_ROWS CONSTANT integer := 4;
 	request integer;
 	kept idempotency[]; -- by request; those without a kept reply are null
 	fresh boolean[];    -- by request: it is to hold seats …
 	placed boolean[];   -- … of a section that there is
+	own_rows boolean := NOT waits;
 	-- The choosing: requests that have no seats yet; what each has chosen last, a part of `chosen`.
 	seeking integer[];
 	askers integer[];
@@ -98,13 +100,15 @@ BEGIN
 
 	-- Seats: chosen, locked, and chosen again by those who lost some. Who was given all of his is out of it.
 	FOR round IN 1 .. ROUNDS LOOP
+		own_rows := own_rows AND round <= ROUNDS_IN_OWN_ROWS;
 		asked := '{}';
 		FOR performance, askers IN
 			SELECT performance_ids[n], array_agg(n ORDER BY n) FROM unnest(seeking) AS n GROUP BY 1
 		LOOP
 			SELECT c.seat_ids, c.firsts INTO new_seats, new_firsts
 			FROM choose_seats(performance, ARRAY(SELECT quantities[n] FROM unnest(askers) AS n),
-				ARRAY(SELECT sections[n] FROM unnest(askers) AS n), given || passed_over) c;
+				ARRAY(SELECT sections[n] FROM unnest(askers) AS n), given || passed_over,
+				own_rows) c;
 			FOR nth IN 1 .. cardinality(askers) LOOP
 				chosen_firsts[askers[nth]] := cardinality(chosen) + new_firsts[nth];
 			END LOOP;
@@ -112,8 +116,10 @@ BEGIN
 			asked := asked || new_seats;
 		END LOOP;
 		IF asked = '{}' THEN
-			sure := passed_over = '{}';
-			EXIT;
+			sure := NOT own_rows AND passed_over = '{}';
+			EXIT WHEN NOT own_rows OR seeking = '{}';
+			own_rows := false;
+			CONTINUE;
 		END IF;
 
 		asked := ARRAY(SELECT unnest(asked) EXCEPT SELECT unnest(locked_ids));

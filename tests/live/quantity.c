@@ -205,7 +205,7 @@ Test(quantity, no_crowd_on_the_same_row_lock)
 	       "somebody waited for a row, %ld at once at most\n",
 		BUYERS, (unsigned long long)crowd_took_ms(named),
 		(unsigned long long)crowd_took_ms(chosen), watch.waits, watch.looks, watch.most);
-	cr_assert(watch.waits == 0, "in %u of %u looks up to %ld sessions waited for a row",
+	cr_expect(watch.waits == 0, "in %u of %u looks up to %ld sessions waited for a row",
 		watch.waits, watch.looks, watch.most);
 	invariants_hold(&(struct invariants_input){.db = world->db});
 	crowd_free(named);
