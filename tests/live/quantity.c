@@ -9,6 +9,7 @@
 #include "tests/support/deadlocks.h"
 #include "tests/support/invariants.h"
 #include "tests/support/wait.h"
+#include "tests/support/wire.h"
 #include "tests/support/world.h"
 
 enum { BUYERS = 500, SEATS_EACH_MAX = 4, LIMIT_MS = 60000 };
@@ -136,6 +137,83 @@ Test(quantity, more_than_there_are_without_locks_in_redis)
 Test(quantity, more_than_there_are_without_redis)
 {
 	more_than_there_are(&(struct world_options){.instances = 2, .no_redis = true});
+}
+
+/* --- while others are deciding about the last seats --- */
+
+static bool somebody_waits(void *context)
+{
+	struct world *world = context;
+
+	return database_i64(world->db,
+		       "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+		       " AND pg_backend_pid() = ANY (pg_blocking_pids(pid))",
+		       0, NULL) > 0;
+}
+
+/* Somebody else's transaction has all seats, and ends while two wait for them: the answers. */
+static void wait_for_all(struct world *world, const char *end_sql, struct answer answers[2])
+{
+	struct wire wires[2];
+
+	world_fill(world, 2, 0, &(struct sale_options){.seats_per_row = 3});
+	database_run(world->db, "BEGIN; SELECT FROM seats FOR UPDATE");
+	for (unsigned i = 0; i < 2; i++) {
+		struct buf bytes = BUF_INIT(CALL_SIZE_MAX);
+		struct call call = {.method = "POST",
+			.path = "/v1/reservations",
+			.jwt = world->people.list[i].jwt,
+			.key = "last",
+			.body = textf(world, "{\"performance_id\":%lld,\"quantity\":2}",
+				(long long)world->sale.performance_id)};
+		call_write(&call, &bytes);
+		wire_open(&wires[i], world_port(world, i), 0);
+		cr_assert(wire_send(&wires[i], bytes.data, bytes.len));
+		buf_free(&bytes);
+	}
+	cr_assert(wait_until(somebody_waits, world, LIMIT_MS));
+	database_run(world->db, end_sql);
+	for (unsigned i = 0; i < 2; i++) {
+		answers[i] = (struct answer){0};
+		cr_assert(wire_answer(&wires[i], &answers[i], false, LIMIT_MS) == WIRE_ANSWER);
+		wire_close(&wires[i]);
+	}
+}
+
+static void clear_both(struct answer answers[2])
+{
+	answer_clear(&answers[0]);
+	answer_clear(&answers[1]);
+}
+
+Test(quantity, what_comes_back_is_not_sold_out)
+{
+	struct world *world = deadlocks_world_open(&(struct world_options){.instances = 2});
+	struct answer answers[2];
+
+	wait_for_all(world, "ROLLBACK", answers);
+	unsigned winner = answers[0].status == 201 ? 0 : 1;
+	cr_assert(answers[winner].status == 201, "%s", answers[winner].body);
+	check_problem(&answers[1 - winner], 409, "sold_out");
+	invariants_hold(&(struct invariants_input){.db = world->db});
+	deadlocks_check(world);
+	clear_both(answers);
+	world_close(world);
+}
+
+Test(quantity, what_is_gone_is_sold_out)
+{
+	struct world *world = deadlocks_world_open(&(struct world_options){.instances = 2});
+	struct answer answers[2];
+
+	wait_for_all(world,
+		"UPDATE seats SET status = 'sold', reservation_id = 0 WHERE number > 1; COMMIT",
+		answers);
+	check_problem(&answers[0], 409, "sold_out");
+	check_problem(&answers[1], 409, "sold_out");
+	deadlocks_check(world);
+	clear_both(answers);
+	world_close(world);
 }
 
 /* --- beside seats that are named --- */
