@@ -111,6 +111,11 @@ test("more seats than one person may have are a wrong field", () => {
 	assert.deepStrictEqual(notes.tooMany, ["seat_ids"]);
 });
 
+test("the server chooses the best seats, and says what is wrong with a wish", () => {
+	assert.deepStrictEqual(...notes.chosen);
+	assert.deepStrictEqual(notes.wrongChoices, ["section", "quantity", "quantity", "section", "seat_ids"]);
+});
+
 test("the document is served to the byte", () => {
 	assert.strictEqual(notes.getOpenapi.body.toString("utf8"), text);
 });
