@@ -1,4 +1,5 @@
--- Chooses seats of a performance for requests in turn, by what looks free: no seat is locked and nothing written.
+-- Chooses seats of a performance, or of one section of it, for requests in turn, by what looks free: no seat is locked
+-- and nothing written.
 -- Each gets seats next to each other (consecutive numbers of a row) in the best row that has as many, else any.
 -- What is best is told by the seat map's order: section, then rows from the front, then the lowest numbers.
 --
@@ -9,11 +10,11 @@
 -- At first only the map's beginning is read, far enough for nearly everybody; then more and more of it, as long as
 -- somebody finds no neighbours.
 --
--- wanted, wanted_sections: a number of seats a request, and the section that it must be, null for any.
+-- only_section: null for all; wanted: a number of seats a request.
 -- seat_ids: the seats of all requests, one behind the other; firsts: where each request's begin, null where none were
 -- chosen.
 CREATE OR REPLACE FUNCTION choose_seats(
-	performance bigint, wanted bigint[], wanted_sections text[], except_ids bigint[], own_rows boolean,
+	performance bigint, only_section text, wanted bigint[], except_ids bigint[], own_rows boolean,
 	OUT seat_ids bigint[], OUT firsts integer[])
 LANGUAGE plpgsql
 SET enable_seqscan = off SET jit = off
@@ -21,9 +22,11 @@ AS $$
 DECLARE
 	most bigint := 2 * (SELECT sum(w) FROM unnest(wanted) AS w) + 50; -- to read
 	read_at timestamptz := clock_timestamp();
+	-- A range, so that a plan for any of them finds it in the index; no name is as long as the last.
+	first_section text COLLATE "C" := coalesce(only_section, '');
+	last_section text COLLATE "C" := coalesce(only_section, repeat(chr(1114111), 100));
 	free_ids bigint[];
 	-- Runs of neighbours, in the map's order: what is left of them.
-	run_sections text[];
 	run_firsts bigint[]; -- places in free_ids
 	run_counts bigint[];
 	run_rows bigint[];    -- numbers to claim their rows by …
@@ -38,6 +41,7 @@ BEGIN
 			SELECT s.id, s.section, s.row_name, s.number, row_number() OVER () AS nth
 			FROM (
 				SELECT * FROM seats WHERE seats.performance_id = performance
+					AND seats.section BETWEEN first_section AND last_section
 					AND (seats.status = 'available'
 						OR seats.status = 'held' AND seats.hold_expires_at <= read_at)
 					AND seats.id <> ALL (except_ids)
@@ -45,15 +49,14 @@ BEGIN
 				LIMIT most
 			) s
 		), runs AS ( -- along a run number and place grow alike, and across a gap they do not
-			SELECT f.section, min(f.nth) AS first, count(*) AS count,
+			SELECT min(f.nth) AS first, count(*) AS count,
 				hashtextextended(f.section || '/' || f.row_name, performance) AS row
 			FROM free f
 			GROUP BY f.section, f.row_name, f.number - f.nth
 		)
-		SELECT (SELECT array_agg(f.id ORDER BY f.nth) FROM free f), array_agg(r.section ORDER BY r.first),
-			array_agg(r.first ORDER BY r.first), array_agg(r.count ORDER BY r.first),
-			array_agg(r.row ORDER BY r.first)
-		INTO free_ids, run_sections, run_firsts, run_counts, run_rows FROM runs r;
+		SELECT (SELECT array_agg(f.id ORDER BY f.nth) FROM free f), array_agg(r.first ORDER BY r.first),
+			array_agg(r.count ORDER BY r.first), array_agg(r.row ORDER BY r.first)
+		INTO free_ids, run_firsts, run_counts, run_rows FROM runs r;
 		run_claims := '{}';
 		seat_ids := '{}';
 		firsts := array_fill(NULL::integer, ARRAY[cardinality(wanted)]);
@@ -63,7 +66,6 @@ BEGIN
 			fits := NULL;
 			missing := wanted[request];
 			FOR run IN 1 .. coalesce(cardinality(run_counts), 0) LOOP
-				CONTINUE WHEN run_sections[run] <> wanted_sections[request];
 				missing := missing - run_counts[run];
 				CONTINUE WHEN run_counts[run] < wanted[request];
 				IF own_rows AND run_claims[run] IS NULL THEN
@@ -84,7 +86,6 @@ BEGIN
 			missing := wanted[request];
 			FOR run IN coalesce(fits, 1) .. cardinality(run_counts) LOOP
 				EXIT WHEN missing = 0;
-				CONTINUE WHEN run_sections[run] <> wanted_sections[request];
 				part := least(missing, run_counts[run]);
 				seat_ids := seat_ids || free_ids[run_firsts[run] : run_firsts[run] + part - 1];
 				run_firsts[run] := run_firsts[run] + part;

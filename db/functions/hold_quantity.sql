@@ -49,6 +49,7 @@ DECLARE
 	seeking integer[];
 	askers integer[];
 	performance bigint;
+	only_section text;
 	new_seats bigint[];
 	new_firsts integer[];
 	asked bigint[];
@@ -102,13 +103,14 @@ BEGIN
 	FOR round IN 1 .. ROUNDS LOOP
 		own_rows := own_rows AND round <= ROUNDS_IN_OWN_ROWS;
 		asked := '{}';
-		FOR performance, askers IN
-			SELECT performance_ids[n], array_agg(n ORDER BY n) FROM unnest(seeking) AS n GROUP BY 1
+		FOR performance, only_section, askers IN
+			SELECT performance_ids[n], sections[n], array_agg(n ORDER BY n) FROM unnest(seeking) AS n
+			GROUP BY 1, 2
 		LOOP
 			SELECT c.seat_ids, c.firsts INTO new_seats, new_firsts
-			FROM choose_seats(performance, ARRAY(SELECT quantities[n] FROM unnest(askers) AS n),
-				ARRAY(SELECT sections[n] FROM unnest(askers) AS n), given || passed_over,
-				own_rows) c;
+			FROM choose_seats(performance, only_section,
+				ARRAY(SELECT quantities[n] FROM unnest(askers) AS n),
+				given || passed_over || asked, own_rows) c;
 			FOR nth IN 1 .. cardinality(askers) LOOP
 				chosen_firsts[askers[nth]] := cardinality(chosen) + new_firsts[nth];
 			END LOOP;

@@ -270,6 +270,34 @@ Test(store_quantity, of_a_batch_each_gets_neighbours_of_its_own)
 	shop_close(&shop);
 }
 
+Test(store_quantity, of_a_batch_with_and_without_a_section_none_gets_another_s)
+{
+	enum { COUNT = 9 };
+	struct shop shop;
+	struct store_hold holds[COUNT] = {0};
+	struct shop_answer answers[COUNT];
+	char keys[COUNT][8];
+	unsigned held = 0;
+
+	shop_open(&shop, 1, 1);
+	database_run(shop.db, more_sql);
+	for (int i = 0; i < COUNT; i++) {
+		static const char *const sections[] = {NULL, "A", "B"};
+		snprintf(keys[i], sizeof keys[i], "k%d", i);
+		holds[i].performance_id = 3;
+		holds[i].section = sections[i % 3];
+		ask_submit(&shop, &holds[i], &answers[i], keys[i], 2 + i, 1);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		shop_await(&shop, &answers[i]);
+		held += holds[i].reply.status == 201;
+		store_reply_free(&holds[i].reply);
+	}
+	cr_expect_eq(held, 8);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM seats WHERE version = 1"), 8);
+	shop_close(&shop);
+}
+
 /* The last seats were meant for somebody who may not have them: to the next in the batch all is not sold out. */
 Test(store_quantity, seats_that_the_limit_leaves_are_not_sold_out)
 {
