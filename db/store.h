@@ -20,7 +20,8 @@ enum store_outcome {
 	STORE_KEY_REUSED, /* the key stands for another body: 422 */
 	STORE_KEY_UNKNOWN, /* replay_only was asked and nothing is kept under the key */
 	STORE_NOT_FOUND, /* no such reservation, seat, account … of this user: 404 */
-	STORE_REFUSED /* by a rule that is not kept under a key; see the operation */
+	STORE_REFUSED, /* by a rule that is not kept under a key; see the operation */
+	STORE_UNDECIDED /* others are just deciding about what was asked for: ask again */
 };
 
 /* A reply that commits with its effect, to the byte. Owned by the operation; store_reply_free. */

@@ -5,6 +5,7 @@
 #include "db/store.h"
 
 enum { STORE_TITLE_SIZE = 801, STORE_VENUE_SIZE = 801, STORE_MESSAGE_SIZE = 2001 };
+enum { STORE_SECTION_NAME_MAX = 60 }; /* code points */
 
 struct store_event {
 	int64_t id;

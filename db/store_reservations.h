@@ -9,21 +9,29 @@
 enum { STORE_SEATS_MAX = 100 };
 
 /* Holds all seats or none. Replies kept: 201, 409 seat_unavailable. STORE_REFUSED: it would give this person
- * more seats of the performance than user_limit. */
+ * more seats of the performance than user_limit.
+ *
+ * Where a quantity is asked for, PostgreSQL chooses: seats next to each other in the best row that has them,
+ * else any; see db/functions/choose_seats.sql. Replies kept: 201, 409 sold_out. STORE_UNDECIDED: too few seats
+ * are left besides those that others have locked; asked again with `waits`, it waits for them. */
 struct store_hold {
 	struct pg_op op;
 	/* in */
 	struct idem idem;
 	int64_t user_id, performance_id;
-	int64_t seat_ids[STORE_SEATS_MAX]; /* distinct; order does not matter */
+	int64_t seat_ids[STORE_SEATS_MAX]; /* distinct; order does not matter. Out, of a quantity */
 	size_t seat_count;
+	int64_t quantity; /* 0: seat_ids are asked for */
+	const char *section; /* that a quantity must be of, or NULL */
+	bool waits; /* a quantity: for seats that others have locked */
 	int64_t hold_ttl_ms;
 	int64_t pass_nonce; /* of the pass it is made with; 0: none was asked for */
 	int64_t user_limit; /* seats of the performance that one person may have; 0: any; one for all */
 	const char *currency;
 	bool replay_only; /* only find what is kept under the key: STORE_KEY_UNKNOWN else */
 	/* out */
-	enum store_outcome outcome; /* STORE_NOT_FOUND: a seat is not the performance's */
+	enum store_outcome
+		outcome; /* STORE_NOT_FOUND: a seat, or the section, is not the performance's */
 	struct store_reply reply;
 	int64_t reservation_id; /* of a 201, replayed or not; else 0 */
 	int64_t hold_left_ms; /* of a 201, by PostgreSQL's clock; 0 or below: the hold stands no more */

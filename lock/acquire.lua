@@ -1,10 +1,11 @@
--- Takes all seats of a request or none, and judges in this order: the key, the pass, the seats.
+-- Takes all seats of a request or none, and judges in this order: the key, the pass, the seats. A request whose
+-- seats PostgreSQL will choose names none.
 --
 -- KEYS  1 meta   2 record of the idempotency key   3 passes
 -- ARGV  1 prefix of the locks   2 owner   3 life of a lock, ms   4 body digest   5 request id
 --       6 user   7 pass: '' none is asked for, '-' a bad one, else its nonce
 --       8 '1': may wait for seats that are being locked   9 '1': the key is new, PostgreSQL said so
---       10 and on: seats
+--       10 and on: seats, or none
 --
 -- The locks' own keys are built here, since the generation is only known here. They carry the event's
 -- hash tag, as KEYS do, so that a Redis Cluster has them all in this one slot.
@@ -70,7 +71,7 @@ for i = FIRST_SEAT, #ARGV do
 	locks[#locks + 1] = ARGV[1] .. generation .. ':' .. ARGV[i]
 end
 local taken, locking = {}, 0
-for i, marker in ipairs(redis.call('MGET', unpack(locks))) do
+for i, marker in ipairs(#locks > 0 and redis.call('MGET', unpack(locks)) or {}) do
 	if marker and string.sub(marker, 1, #owner + 1) ~= owner .. ':' then
 		taken[#taken + 1] = ARGV[FIRST_SEAT + i - 1]
 		locking = locking + (string.sub(marker, -2) == ':L' and 1 or 0)

@@ -1,4 +1,5 @@
--- Changes the markers of seats that are this owner's or nobody's: held, or sold.
+-- Changes the markers of seats that are this owner's or nobody's: held, or sold. Held also where somebody else is
+-- just locking the seat: PostgreSQL has decided, and will refuse him.
 --
 -- KEYS  1 meta   2 record of the owner's idempotency key
 -- ARGV  1 prefix of the locks   2 owner   3 state: H held, S sold   4 life, ms   5 and on: seats
@@ -16,7 +17,8 @@ end
 for i = FIRST_SEAT, #ARGV do
 	local lock = ARGV[1] .. generation .. ':' .. ARGV[i]
 	local marker = redis.call('GET', lock)
-	if not marker or string.sub(marker, 1, #owner + 1) == owner .. ':' then
+	if not marker or string.sub(marker, 1, #owner + 1) == owner .. ':'
+		or state == 'H' and string.sub(marker, -2) == ':L' then
 		redis.call('SET', lock, owner .. ':' .. state, 'PX', ARGV[4])
 	end
 end

@@ -265,7 +265,7 @@ static void acquire_send(struct seat_lock *lock)
 
 void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
 {
-	CHECK(lock->seat_count > 0 && lock->seat_count <= SEAT_LOCK_MAX);
+	CHECK(lock->seat_count <= SEAT_LOCK_MAX);
 	CHECK(strlen(lock->request_id) < SEAT_LOCK_REQUEST_ID_SIZE);
 	lock->locks = locks;
 	lock->refused_count = 0;

@@ -80,12 +80,12 @@ struct seat_lock {
 	void *timer;
 };
 
-/* Order of judging: the key, then the pass, then the seats. */
+/* Order of judging: the key, then the pass, then the seats, which may be none: then nothing is locked. */
 void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock);
 
 /* PostgreSQL said that these are held: the markers become *held* for hold_left_ms less a margin, so that none
- * outlives its hold, where they are ours or nobody's, and the key is noted as PostgreSQL's. Nobody waits
- * for it. */
+ * outlives its hold, where they are ours or nobody's, or somebody else is just locking the seat; and the key is
+ * noted as PostgreSQL's. Nobody waits for it. */
 void seat_lock_hold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
 	size_t count, const struct digest *owner, int64_t hold_left_ms);
 

@@ -16,7 +16,6 @@ enum {
 	TITLE_MAX = 200,
 	MESSAGE_MAX = 500,
 	SECTIONS_MAX = 100,
-	SECTION_NAME_MAX = 60,
 	ROWS_MAX = 1000,
 	SEATS_A_ROW_MAX = 1000,
 	SEATS_MAX = 100000
@@ -222,7 +221,8 @@ static int64_t read_section(struct json_object *element, size_t i, struct store_
 	unsigned before = errors->count;
 
 	snprintf(errors->prefix, sizeof errors->prefix, "sections[%zu].", i);
-	json_read_text(element, "name", JSON_REQUIRED, 1, SECTION_NAME_MAX, &section->name, errors);
+	json_read_text(
+		element, "name", JSON_REQUIRED, 1, STORE_SECTION_NAME_MAX, &section->name, errors);
 	json_read_i64(element, "rows", JSON_REQUIRED, 1, ROWS_MAX, &section->rows, errors);
 	json_read_i64(element, "seats_per_row", JSON_REQUIRED, 1, SEATS_A_ROW_MAX,
 		&section->seats_per_row, errors);

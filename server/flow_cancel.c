@@ -69,6 +69,7 @@ static void cancelled(struct pg_op *op, enum db_result result)
 			&cancel->flow, reply->status, reply->body, reply->body_len, false);
 		break;
 	case STORE_REFUSED:
+	case STORE_UNDECIDED:
 	case STORE_KEY_REUSED:
 	case STORE_KEY_UNKNOWN:
 	case STORE_NOT_FOUND: flow_fail(&cancel->flow, PROBLEM_RESERVATION_NOT_FOUND); break;

@@ -1,8 +1,10 @@
-/* Hold seats: gate and lock in Redis, then hold in PostgreSQL, which alone decides.
+/* Hold seats: gate and lock in Redis, then hold in PostgreSQL, which alone decides. Seats are named, or a quantity
+ * is: then PostgreSQL chooses, nothing is locked in Redis before, and the seats get their markers behind it.
  *   hold_start -> (the performance is looked for once more -> performance_known) -> admit
  *     -> hold_first -> hold_locked -> hold_stored -> end
  *        hold_locked -> (Redis may have lost the pass: pass_known -> hold_locked)
  *        hold_locked -> (Redis is too young to know the key: looked_up -> hold_locked)
+ *        hold_stored -> (others have locked what is left of a quantity: ask_again -> hold_stored)
  * A missing or bad pass is no refusal yet: a repeat under a known key gets its first reply, pass or not. */
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +18,11 @@
 #include "server/flows.h"
 #include "server/keyed_flow.h"
 #include "server/seat_map.h"
+
+enum {
+	SECTION_SIZE = STORE_SECTION_NAME_MAX * 4 + 1,
+	WAITS_MAX = 5, /* each for seats that somebody else then got */
+};
 
 struct hold {
 	struct keyed_flow keyed;
@@ -31,6 +38,8 @@ struct hold {
 	struct adopt_place place;
 	bool pass_adopted; /* Redis did not know the pass, and was told of it */
 	bool locked; /* the seats are locked in Redis for us, or may be */
+	char section[SECTION_SIZE]; /* of a quantity */
+	unsigned waits;
 };
 
 static void performance_known(struct catalog_wait *wait);
@@ -51,16 +60,40 @@ static void hold_cleanup(struct flow *flow)
 
 /* --- what is asked for --- */
 
+static enum json_read read_section(
+	struct hold *hold, struct json_object *body, struct json_errors *errors)
+{
+	const char *name = NULL;
+	enum json_read read = json_read_text(
+		body, "section", JSON_OPTIONAL, 1, STORE_SECTION_NAME_MAX, &name, errors);
+
+	if (read == JSON_PRESENT) {
+		strcpy(hold->section, name);
+		hold->store.section = hold->section;
+	}
+	return read;
+}
+
+/* Either seats are named or a quantity is, the latter with a section or without. */
 static bool read_fields(struct hold *hold, struct json_object *body)
 {
 	struct json_errors errors = {0};
 	struct store_hold *store = &hold->store;
+	int64_t most = hold->keyed.flow.app->settings.seat_per_hold_max;
 
 	json_read_i64(body, "performance_id", JSON_REQUIRED, 1, INT64_MAX, &store->performance_id,
 		&errors);
-	json_read_ids(body, "seat_ids", JSON_REQUIRED,
-		(size_t)hold->keyed.flow.app->settings.seat_per_hold_max, store->seat_ids,
-		&store->seat_count, &errors);
+	enum json_read seats = json_read_ids(body, "seat_ids", JSON_OPTIONAL, (size_t)most,
+		store->seat_ids, &store->seat_count, &errors);
+	enum json_read quantity = json_read_i64(
+		body, "quantity", JSON_OPTIONAL, 1, most, &store->quantity, &errors);
+	enum json_read section = read_section(hold, body, &errors);
+	if (seats == JSON_ABSENT && quantity == JSON_ABSENT)
+		json_error_add(&errors, "seat_ids", "is required, or a quantity");
+	if (seats != JSON_ABSENT && quantity != JSON_ABSENT)
+		json_error_add(&errors, "quantity", "may not come with seat_ids");
+	if (section != JSON_ABSENT && quantity == JSON_ABSENT)
+		json_error_add(&errors, "section", "may only come with a quantity");
 	if (errors.count > 0)
 		flow_fail_validation(&hold->keyed.flow, &errors);
 	return errors.count == 0;
@@ -243,7 +276,8 @@ static void hold_locked(struct seat_lock *lock, enum seat_lock_result result)
 {
 	struct hold *hold = lock->owner;
 
-	hold->locked = result == SEAT_LOCK_OURS || result == SEAT_LOCK_AWAY;
+	hold->locked = lock->seat_count > 0 &&
+		       (result == SEAT_LOCK_OURS || result == SEAT_LOCK_AWAY);
 	switch (result) {
 	case SEAT_LOCK_OURS: store(hold, false, hold_stored); break;
 	case SEAT_LOCK_KEY_KNOWN:
@@ -291,8 +325,8 @@ static void store(struct hold *hold, bool replay_only, void (*done)(struct pg_op
 	store_hold(app->pg, &hold->store);
 }
 
-/* The seats are ours: say so in Redis, to the ticker, and to readers of the seat map. Also when a repeat finds
- * it so: whoever held them may not have come this far. */
+/* The seats are ours, chosen by us or by PostgreSQL: say so in Redis, to the ticker, and to readers of the seat map.
+ * Also when a repeat finds it so: whoever held them may not have come this far. */
 static void mark_held(struct hold *hold)
 {
 	struct app *app = hold->keyed.flow.app;
@@ -336,8 +370,41 @@ static void refuse_more(struct hold *hold)
 
 	snprintf(message, sizeof message, "may not make it more than %lld of this performance",
 		(long long)hold->store.user_limit);
-	json_error_add(&errors, "seat_ids", message);
+	json_error_add(&errors, hold->store.quantity > 0 ? "quantity" : "seat_ids", message);
 	keyed_fail_validation(&hold->keyed, &errors);
+}
+
+static void refuse_section(struct hold *hold)
+{
+	struct json_errors errors = {0};
+
+	json_error_add(&errors, "section", "is none of this performance");
+	keyed_fail_validation(&hold->keyed, &errors);
+}
+
+/* The seats that are left are being decided about, and whether there are enough shows when that is over: PostgreSQL
+ * waits for them. In vain only where others get them first, time and again. */
+static void ask_again(struct hold *hold)
+{
+	if (hold->waits++ == WAITS_MAX) {
+		keyed_fail(&hold->keyed, PROBLEM_BUSY);
+		return;
+	}
+	hold->store.waits = true;
+	store(hold, false, hold_stored);
+}
+
+static void refuse(struct hold *hold)
+{
+	enum store_outcome outcome = hold->store.outcome;
+
+	release(hold);
+	if (outcome == STORE_REFUSED)
+		refuse_more(hold);
+	else if (outcome == STORE_NOT_FOUND && hold->store.quantity > 0)
+		refuse_section(hold);
+	else
+		keyed_fail_store(&hold->keyed, outcome, PROBLEM_SEAT_NOT_FOUND, PROBLEM_INTERNAL);
 }
 
 static void hold_stored(struct pg_op *op, enum db_result result)
@@ -358,13 +425,12 @@ static void hold_stored(struct pg_op *op, enum db_result result)
 		refuse_pass(hold);
 		return;
 	}
+	if (hold->store.outcome == STORE_UNDECIDED) {
+		ask_again(hold);
+		return;
+	}
 	if (hold->store.outcome != STORE_REPLY) {
-		release(hold);
-		if (hold->store.outcome == STORE_REFUSED)
-			refuse_more(hold);
-		else
-			keyed_fail_store(&hold->keyed, hold->store.outcome, PROBLEM_SEAT_NOT_FOUND,
-				PROBLEM_INTERNAL);
+		refuse(hold);
 		return;
 	}
 	if (hold->store.hold_left_ms > 0)

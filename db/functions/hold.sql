@@ -40,8 +40,8 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
 	request integer;
-	kept_row idempotency;
 	kept idempotency[]; -- by request; those without a kept reply are null
+	fresh boolean[]; -- by request: it is to hold seats
 	-- The seats, in the order of seat_ids.
 	found_ids bigint[];
 	seat_performances bigint[];
@@ -54,13 +54,12 @@ DECLARE
 	all_found boolean;
 	-- People and performances, by request.
 	person_firsts bigint[]; -- the batch's first request of this person for this performance …
-	person_seats bigint[];	-- … at which stands how many seats that person has, after the requests so far
+	person_counts bigint[]; -- … at which stands how many seats that person has, after the requests so far
 	-- What is judged.
 	lapsed_at timestamptz; -- what had lapsed by then is free
 	judged_at timestamptz;
 	hold_ttl_ms bigint := -1;
 	expires_at timestamptz;
-	expires_text text;
 	seat bigint;
 	missing boolean;
 	total bigint;
@@ -81,18 +80,13 @@ DECLARE
 	kept_replies text[] := '{}';
 	kept_reservations bigint[] := '{}';
 BEGIN
-	-- Keys: whoever holds the lock of a key is the only one to work under it.
-	PERFORM pg_advisory_xact_lock(number) FROM unnest(key_locks) AS number;
-	FOR kept_row IN SELECT i.* FROM idempotency i WHERE i.key = ANY (keys) LOOP
-		kept[array_position(keys, kept_row.key)] := kept_row;
-	END LOOP;
+	kept := kept_replies(key_locks, keys);
 
 	-- Seats: what a locking read returns is the row as its last owner left it.
 	SELECT array_agg(s.id), array_agg(s.performance_id), array_agg(s.status = 'sold'),
 		array_agg(s.hold_expires_at), array_agg(s.reservation_id), array_agg(s.version),
 		array_agg(s.price),
-		array_agg('{"id":' || s.id || ',"section":' || to_json(s.section) || ',"row":'
-			|| to_json(s.row_name) || ',"number":' || s.number || ',"price":' || s.price || '}')
+		array_agg(seat_document(s.id, s.section, s.row_name, s.number, s.price))
 	INTO found_ids, seat_performances, seat_sold, seat_until, seat_reservations, seat_versions,
 		seat_prices, seat_json
 	FROM (SELECT * FROM seats WHERE seats.id = ANY (seat_ids) ORDER BY seats.id FOR UPDATE) s;
@@ -107,30 +101,16 @@ BEGIN
 		PERFORM FROM reservations r WHERE r.id = ANY (lapsing) ORDER BY r.id FOR UPDATE;
 	END IF;
 
-	-- Limits: whoever holds the lock is the only one to hold seats of this performance for this person.
 	IF user_limit > 0 THEN
-		PERFORM pg_advisory_xact_lock(l.performance, l.person)
-		FROM (
-			SELECT DISTINCT (q.performance_id % 2147483647)::integer AS performance,
-				(q.user_id % 2147483647)::integer AS person
-			FROM unnest(user_ids, performance_ids) WITH ORDINALITY AS q(user_id, performance_id, request)
-			WHERE (kept[q.request]).key IS NULL AND NOT replay_only[q.request]
-			ORDER BY performance, person
-		) l;
+		fresh := ARRAY(SELECT (kept[n]).key IS NULL AND NOT replay_only[n]
+			FROM generate_subscripts(keys, 1) AS n ORDER BY n);
+		PERFORM lock_limits(user_ids, performance_ids, fresh);
 	END IF;
 
 	judged_at := clock_timestamp();
 	IF user_limit > 0 THEN
-		SELECT array_agg(q.first ORDER BY q.request), array_agg(h.seats ORDER BY q.request)
-		INTO person_firsts, person_seats
-		FROM (
-			SELECT *, min(p.request) OVER (PARTITION BY p.user_id, p.performance_id) AS first
-			FROM unnest(user_ids, performance_ids) WITH ORDINALITY AS p(user_id, performance_id, request)
-		) q, LATERAL (
-			SELECT coalesce(sum(r.seat_count), 0)::bigint AS seats FROM reservations r
-			WHERE r.user_id = q.user_id AND r.performance_id = q.performance_id
-				AND (r.status = 'paid' OR r.status = 'held' AND r.hold_expires_at > judged_at)
-		) h;
+		SELECT p.firsts, p.seats INTO person_firsts, person_counts
+		FROM person_seats(user_ids, performance_ids, judged_at) p;
 	END IF;
 	FOR request IN 1 .. cardinality(keys) LOOP
 		op := request;
@@ -191,7 +171,7 @@ BEGIN
 			reply_status := 409;
 			reply_body := heads[1] || substr(to_json(request_ids[request])::text, 2)
 				|| ',"seat_ids":[' || array_to_string(taken_ids, ',') || ']}';
-		ELSIF user_limit > 0 AND person_seats[person_firsts[request]]
+		ELSIF user_limit > 0 AND person_counts[person_firsts[request]]
 			+ seat_lasts[request] - seat_firsts[request] + 1 > user_limit THEN
 			outcome := 4;
 			RETURN NEXT;
@@ -201,7 +181,6 @@ BEGIN
 				hold_ttl_ms := ttls_ms[request];
 				expires_at := date_trunc('milliseconds',
 					judged_at + hold_ttl_ms * interval '1 millisecond');
-				expires_text := rfc3339(expires_at);
 			END IF;
 			held_id := nextval('reservations_id_seq');
 			held_until := expires_at;
@@ -224,14 +203,12 @@ BEGIN
 			END LOOP;
 			won_lasts := won_lasts || cardinality(won_seats);
 			IF user_limit > 0 THEN
-				person_seats[person_firsts[request]] := person_seats[person_firsts[request]]
+				person_counts[person_firsts[request]] := person_counts[person_firsts[request]]
 					+ seat_lasts[request] - seat_firsts[request] + 1;
 			END IF;
 			reply_status := 201;
-			reply_body := '{"id":' || held_id || ',"status":"held","performance_id":'
-				|| performance_ids[request] || ',"seats":[' || substr(seats_text, 2)
-				|| '],"total":' || total || ',"currency":' || to_json(currency)
-				|| ',"hold_expires_at":"' || expires_text || '"}';
+			reply_body := hold_document(held_id, performance_ids[request], substr(seats_text, 2), total,
+				currency, expires_at);
 		END IF;
 		kept_requests := kept_requests || request;
 		kept_statuses := kept_statuses || reply_status;
@@ -240,37 +217,8 @@ BEGIN
 		RETURN NEXT;
 	END LOOP;
 
-	IF lapsed <> '{}' THEN
-		PERFORM expire(lapsed);
-	END IF;
-	IF won_ids <> '{}' THEN
-		UPDATE seats s SET status = 'held', user_id = user_ids[won.request],
-			reservation_id = won.id, hold_expires_at = won.until, version = s.version + 1
-		FROM unnest(won_ids, won_requests, won_firsts, won_lasts, won_until)
-				AS won(id, request, first, last, until),
-			unnest(won_seats[won.first:won.last]) AS held(seat_id)
-		WHERE s.id = held.seat_id;
-
-		WITH made AS (
-			INSERT INTO reservations (id, user_id, performance_id, status, seat_ids,
-				seat_versions, seat_count, total, hold_expires_at, hold_key, pass_nonce)
-			SELECT won.id, user_ids[won.request], performance_ids[won.request], 'held',
-				won_seats[won.first:won.last], won_versions[won.first:won.last],
-				won.last - won.first + 1, won.total, won.until, keys[won.request],
-				pass_nonces[won.request]
-			FROM unnest(won_ids, won_requests, won_firsts, won_lasts, won_totals, won_until)
-				AS won(id, request, first, last, total, until)
-			RETURNING *
-		)
-		INSERT INTO outbox (reservation_id, kind, payload)
-		SELECT m.id, 'reservation.held', json_build_object('reservation_id', m.id,
-			'user_id', m.user_id, 'performance_id', m.performance_id, 'seat_ids', m.seat_ids,
-			'total', m.total)
-		FROM made m;
-	END IF;
-	INSERT INTO idempotency (key, body, status, reply, reservation_id)
-	SELECT keys[k.request], bodies[k.request], k.status, k.reply, k.reservation_id
-	FROM unnest(kept_requests, kept_statuses, kept_replies, kept_reservations)
-		AS k(request, status, reply, reservation_id);
+	PERFORM write_holds(keys, bodies, user_ids, performance_ids, pass_nonces, lapsed, won_seats, won_versions,
+		won_ids, won_requests, won_firsts, won_lasts, won_totals, won_until, kept_requests, kept_statuses,
+		kept_replies, kept_reservations);
 END
 $$;

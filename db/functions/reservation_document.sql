@@ -5,9 +5,8 @@ RETURNS text LANGUAGE sql STABLE AS $$
 		|| CASE WHEN r.status = 'held' AND r.hold_expires_at <= judged_at THEN 'expired'
 			ELSE r.status::text END
 		|| '","performance_id":' || r.performance_id || ',"seats":[' || (
-			SELECT string_agg('{"id":' || s.id || ',"section":' || to_json(s.section)
-				|| ',"row":' || to_json(s.row_name) || ',"number":' || s.number
-				|| ',"price":' || s.price || '}', ',' ORDER BY s.id)
+			SELECT string_agg(seat_document(s.id, s.section, s.row_name, s.number, s.price), ','
+				ORDER BY s.id)
 			FROM seats s WHERE s.id = ANY (r.seat_ids))
 		|| '],"total":' || r.total || ',"currency":' || to_json(currency)
 		|| ',"hold_expires_at":"' || rfc3339(r.hold_expires_at) || '"}'

@@ -234,6 +234,7 @@ void queue_end_pass(struct queue *queue UNUSED, int64_t event_id UNUSED, int64_t
 
 void store_hold(struct pg *pg UNUSED, struct store_hold *hold)
 {
+	store_reply_free(&hold->reply);
 	stage_now.ops[stage_now.op_count++] = &hold->op;
 }
 

@@ -8,6 +8,8 @@
 static const char BODY[] = "{\"performance_id\":5,\"seat_ids\":[11,12]}";
 static const char OTHER_BODY[] = "{\"performance_id\":5,\"seat_ids\":[11,13]}";
 
+static const char QUANTITY_BODY[] = "{\"performance_id\":5,\"quantity\":2}";
+
 static struct conn *post(struct stage *stage, const char *key, const char *pass, const char *body)
 {
 	return stage_post(stage, hold_start, "/v1/reservations", 0, key, pass, body);
@@ -24,7 +26,7 @@ static void expect_problem(const struct conn *conn, int status, const char *code
 }
 
 /* What each pair of answers must end in. */
-static const struct row {
+struct row {
 	const char *what;
 	enum seat_lock_result lock;
 	bool asks_postgresql;
@@ -33,7 +35,9 @@ static const struct row {
 	int stored_status;
 	int status;
 	const char *said;
-} rows[] = {
+};
+
+static const struct row rows[] = {
 	{"held", SEAT_LOCK_OURS, true, DB_OK, STORE_REPLY, 201, 201, "hold;holding;drop;"},
 	{"held with Redis away", SEAT_LOCK_AWAY, true, DB_OK, STORE_REPLY, 201, 201,
 		"hold;holding;drop;"},
@@ -49,10 +53,24 @@ static const struct row {
 	{"the pass was given back", SEAT_LOCK_NO_PASS, false, DB_OK, STORE_REPLY, 0, 403, ""},
 };
 
-static void play(const struct row *row, bool client_leaves)
+/* … where PostgreSQL chooses the seats: there is no lock to give back. */
+static const struct row quantity_rows[] = {
+	{"held", SEAT_LOCK_OURS, true, DB_OK, STORE_REPLY, 201, 201, "hold;holding;drop;"},
+	{"held with Redis away", SEAT_LOCK_AWAY, true, DB_OK, STORE_REPLY, 201, 201,
+		"hold;holding;drop;"},
+	{"sold out", SEAT_LOCK_OURS, true, DB_OK, STORE_REPLY, 409, 409, ""},
+	{"no such section", SEAT_LOCK_OURS, true, DB_OK, STORE_NOT_FOUND, 0, 422, ""},
+	{"over the limit", SEAT_LOCK_OURS, true, DB_OK, STORE_REFUSED, 0, 422, ""},
+	{"key reused", SEAT_LOCK_KEY_KNOWN, true, DB_OK, STORE_KEY_REUSED, 0, 422, ""},
+	{"PostgreSQL busy", SEAT_LOCK_OURS, true, DB_BUSY, STORE_REPLY, 0, 503, ""},
+	{"the commit's reply is lost", SEAT_LOCK_AWAY, true, DB_UNKNOWN, STORE_REPLY, 0, 503, ""},
+	{"the pass was given back", SEAT_LOCK_NO_PASS, false, DB_OK, STORE_REPLY, 0, 403, ""},
+};
+
+static void play(const struct row *row, const char *body, bool client_leaves)
 {
 	struct stage *stage = stage_open();
-	struct conn *conn = post(stage, "k", stage_pass(stage), BODY);
+	struct conn *conn = post(stage, "k", stage_pass(stage), body);
 
 	if (client_leaves)
 		stage_leave(conn);
@@ -72,13 +90,55 @@ static void play(const struct row *row, bool client_leaves)
 Test(hold, every_pair_of_answers_ends_in_one_reply)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		play(&rows[i], false);
+		play(&rows[i], BODY, false);
+	for (size_t i = 0; i < ARRAY_LEN(quantity_rows); i++)
+		play(&quantity_rows[i], QUANTITY_BODY, false);
 }
 
 Test(hold, the_work_is_finished_without_the_client)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		play(&rows[i], true);
+		play(&rows[i], BODY, true);
+	for (size_t i = 0; i < ARRAY_LEN(quantity_rows); i++)
+		play(&quantity_rows[i], QUANTITY_BODY, true);
+}
+
+static bool asked_to_wait(const struct stage *stage)
+{
+	cr_assert_eq(stage->op_count, 1);
+	return CONTAINER_OF(stage->ops[0], struct store_hold, op)->waits;
+}
+
+Test(hold, where_others_are_deciding_it_asks_again_and_waits)
+{
+	struct stage *stage = stage_open();
+	struct conn *conn = post(stage, "k", stage_pass(stage), QUANTITY_BODY);
+
+	cr_expect_eq(stage->locks[0]->seat_count, 0);
+	stage_answer_lock(stage, SEAT_LOCK_OURS);
+	cr_expect_not(asked_to_wait(stage));
+	stage_answer_hold(stage, DB_OK, STORE_UNDECIDED, 0, false, "");
+	cr_expect_eq(conn->replies, 0);
+	cr_expect(asked_to_wait(stage));
+	stage_answer_hold(stage, DB_OK, STORE_REPLY, 201, false, "{\"id\":1}");
+	cr_expect_eq(conn->status, 201);
+	cr_expect_str_eq(stage->said, "hold;holding;drop;");
+	stage_close(stage);
+}
+
+Test(hold, it_does_not_ask_again_for_ever)
+{
+	enum { TRIES = 6 };
+	struct stage *stage = stage_open();
+	struct conn *conn = post(stage, "k", stage_pass(stage), QUANTITY_BODY);
+
+	stage_answer_lock(stage, SEAT_LOCK_OURS);
+	for (int i = 0; i < TRIES; i++) {
+		cr_expect_eq(conn->replies, 0);
+		stage_answer_hold(stage, DB_OK, STORE_UNDECIDED, 0, false, "");
+	}
+	expect_problem(conn, 503, "busy");
+	stage_close(stage);
 }
 
 Test(hold, a_repeat_waits_for_the_first_and_gets_its_reply)

@@ -222,6 +222,91 @@ Test(contract_reservations, sale_not_open)
 	world_close(world);
 }
 
+/* --- a quantity, of which the server chooses the seats --- */
+
+static const char *some(struct world *world, const char *rest)
+{
+	return textf(
+		world, "{\"performance_id\":%lld,%s}", (long long)world->sale.performance_id, rest);
+}
+
+static void check_refused_field(struct answer *answer, const char *field)
+{
+	const json_t *errors = json_object_get(answer_json(answer), "errors");
+
+	cr_assert(json_array_size(errors) == 1, "%s", answer->body);
+	cr_assert_str_eq(
+		json_string_value(json_object_get(json_array_get(errors, 0), "field")), field);
+}
+
+Test(contract_reservations, quantity)
+{
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+	const char *three = some(world, "\"quantity\":3");
+	struct answer *held = hold(world, three, 201, NULL);
+
+	check_hold(world, held, 3);
+	struct answer *again = hold(world, three, 201, NULL);
+	cr_assert_str_eq(again->body, held->body);
+	cr_assert(answer_header_is(again, "idempotent-replayed", "true"));
+	check_hold(
+		world, at_reservation(world, BUYER, "GET", answer_int(held, "id"), 200, NULL), 3);
+	struct answer *rest = hold_as(
+		world, OTHER, some(world, "\"quantity\":7,\"section\":\"Floor\""), NULL, 201, NULL);
+	cr_assert(answer_int(rest, "total") == 7 * PRICE);
+	const char *one = some(world, "\"quantity\":1");
+	struct answer *refused = hold(world, one, 409, "sold_out");
+	pay(world, BUYER, answer_int(held, "id"), NULL, 201, NULL);
+	at_reservation(world, OTHER, "DELETE", answer_int(rest, "id"), 200, NULL);
+	again = hold(world, one, 409, "sold_out"); /* kept under the key */
+	cr_assert_str_eq(again->body, refused->body);
+	hold(world, some(world, "\"quantity\":7"), 201, NULL);
+	invariants_hold(&(struct invariants_input){.db = world->db});
+	world_close(world);
+}
+
+Test(contract_reservations, quantity_with_bad_fields)
+{
+	struct world *world = open_world(&(struct sale_options){.seats_per_row = 12});
+	long long seat = (long long)world->sale.seat_ids[0];
+	const struct {
+		const char *rest, *field;
+	} wrong[] = {
+		{textf(world, "\"quantity\":1,\"seat_ids\":[%lld]", seat), "quantity"},
+		{"\"note\":\"neither\"", "seat_ids"},
+		{"\"quantity\":0", "quantity"},
+		{"\"quantity\":11", "quantity"},
+		{"\"quantity\":\"2\"", "quantity"},
+		{textf(world, "\"seat_ids\":[%lld],\"section\":\"Floor\"", seat), "section"},
+		{"\"quantity\":1,\"section\":\"\"", "section"},
+		{"\"quantity\":1,\"section\":\"Balcony\"", "section"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		check_refused_field(
+			hold(world, some(world, wrong[i].rest), 422, "validation_failed"),
+			wrong[i].field);
+	cr_assert(database_i64(world->db, "SELECT count(*) FROM idempotency", 0, NULL) == 0);
+	hold(world, some(world, "\"quantity\":10,\"section\":null"), 201, NULL);
+	world_close(world);
+}
+
+/* Whoever wants one of the seats that were chosen, or all that are left of them, loses in Redis: PostgreSQL keeps
+ * no refusal. */
+Test(contract_reservations, chosen_seats_have_their_markers)
+{
+	struct world *world = open_world(&(struct sale_options){.price = PRICE});
+
+	hold(world, some(world, "\"quantity\":2"), 201, NULL);
+	struct answer *answer = hold_as(
+		world, OTHER, seats(world, 1, 2), NULL, 409, "seat_unavailable");
+	const json_t *ids = json_object_get(answer_json(answer), "seat_ids");
+	cr_assert(json_array_size(ids) == 1 &&
+		  json_integer_value(json_array_get(ids, 0)) == world->sale.seat_ids[1]);
+	cr_assert(database_i64(world->db, "SELECT count(*) FROM idempotency", 0, NULL) == 1);
+	world_close(world);
+}
+
 /* --- passes --- */
 
 struct joiner {
@@ -309,6 +394,22 @@ Test(contract_reservations, expired_pass)
 	cr_assert(wait_until(pass_expired, &(struct expiring){world, pass}, LIMIT_MS));
 	hold_as(world, BUYER, seats(world, 1, 1), pass, 403, "queue_pass_expired");
 	pay(world, BUYER, id, NULL, 201, NULL);
+	world_close(world);
+}
+
+Test(contract_reservations, quantity_needs_a_pass)
+{
+	struct world *world = open_world(&(struct sale_options){.queue = true, .price = PRICE});
+	const char *two = some(world, "\"quantity\":2"),
+		   *pass = pass_of(world, BUYER, &world->sale);
+
+	hold_as(world, BUYER, two, NULL, 403, "queue_pass_required");
+	hold_as(world, OTHER, two, pass, 403, "queue_pass_invalid");
+	struct answer *held = hold_as(world, BUYER, two, pass, 201, NULL);
+	pay(world, BUYER, answer_int(held, "id"), NULL, 201, NULL);
+	struct answer *again = hold_as(world, BUYER, two, NULL, 201, NULL);
+	cr_assert_str_eq(again->body, held->body); /* a known key needs none */
+	hold_as(world, BUYER, some(world, "\"quantity\":1"), pass, 403, "queue_pass_invalid");
 	world_close(world);
 }
 
@@ -548,6 +649,8 @@ Test(contract_reservations, seats_of_one_person)
 	hold_as(world, OTHER, seats(world, 4, 1), NULL, 201, NULL); /* no lock was left behind */
 	hold(world, hold_body(world, &other, other.seat_ids, 4), 201, NULL); /* of each one */
 	hold(world, seats(world, 4, 1), 409, "seat_unavailable");
+	check_refused_field(
+		hold(world, some(world, "\"quantity\":1"), 422, "validation_failed"), "quantity");
 
 	at_reservation(world, BUYER, "DELETE", held, 200, NULL);
 	hold(world, seats(world, 5, 1), 201, NULL);

@@ -131,6 +131,36 @@ Test(idempotency, hold)
 	world_close(world);
 }
 
+static struct kept quantity_of(struct world *world, unsigned person, unsigned quantity, int status)
+{
+	return (struct kept){.status = status,
+		.call = {.method = "POST",
+			.path = "/v1/reservations",
+			.jwt = world->people.list[person].jwt,
+			.key = "some",
+			.body = textf(world, "{\"performance_id\":%lld,\"quantity\":%u}",
+				(long long)world->sale.performance_id, quantity)}};
+}
+
+Test(idempotency, hold_of_a_quantity)
+{
+	struct world *world = open_world();
+	struct kept hold = quantity_of(world, HOLDER, 2, 201),
+		    refused = quantity_of(world, LOSER, 3, 409);
+
+	send_fifty(world, &hold, true);
+	cr_assert(count(world, "SELECT count(*) FROM seats WHERE status = 'held'") == 2);
+	send_fifty(world, &refused, true);
+	check_refused(world, &refused, "sold_out");
+	cancel(world, HOLDER, id_of(&hold));
+	restart_redis(world);
+	send_fifty(world, &hold, false);
+	send_fifty(world, &refused, false);
+	cr_assert(count(world, "SELECT count(*) FROM reservations") == 1);
+	invariants_hold(&(struct invariants_input){.db = world->db});
+	world_close(world);
+}
+
 Test(idempotency, hold_that_fails)
 {
 	struct world *world = open_world();

@@ -529,12 +529,48 @@ Test(lock, a_stranger_changes_nothing)
 	stranger.lock.key.bytes[DIGEST_SIZE - 1] ^= 1; /* nearly the same */
 	ASK(&rig, "PEXPIRE", lock_key(0, 1), "30000");
 	release(&stranger);
-	hold(&stranger, 600000);
 	sold(&stranger);
 	extend(&stranger);
 	seat_lock_sold(locks[0], event, &(int64_t){1}, 1, NULL);
 	cr_expect(marker_is(1, owner.owner, 'L'));
 	cr_expect(between(life_ms(lock_key(0, 1)), 1, 30000));
+}
+
+/* PostgreSQL gave him seats that he had not locked here: whoever is just locking one will be refused. */
+Test(lock, a_hold_replaces_what_others_are_deciding_and_no_more)
+{
+	struct buyer deciding, held, gone, chosen, late;
+	open_locks(1, 60000, 0);
+	knows_all_keys();
+	occupy(&deciding, 1);
+	occupy(&held, 2);
+	hold(&held, 60000);
+	occupy(&gone, 3);
+	sold(&gone);
+	buyer_init(&chosen, "chosen");
+	SEATS(&chosen, 1, 2, 3, 4);
+	hold(&chosen, 60000);
+	cr_expect(marker_is(1, chosen.owner, 'H'));
+	cr_expect(marker_is(2, held.owner, 'H'));
+	cr_expect(marker_is(3, gone.owner, 'S'));
+	cr_expect(marker_is(4, chosen.owner, 'H'));
+	release(&deciding);
+	cr_expect(marker_is(1, chosen.owner, 'H'), "the loser gives nothing back");
+	cr_expect_eq(acquire(buyer_new(&late, 1)), SEAT_LOCK_TAKEN);
+}
+
+Test(lock, without_seats_the_key_and_the_pass_are_judged)
+{
+	struct buyer buyer;
+	open_locks(1, LOCKING_MS, 0);
+	knows_all_keys();
+	buyer_init(&buyer, "buyer");
+	buyer.lock.seat_count = 0;
+	buyer.lock.pass_bad = true;
+	cr_expect_eq(acquire(&buyer), SEAT_LOCK_NO_PASS);
+	buyer.lock.pass_bad = false;
+	cr_expect_eq(acquire(&buyer), SEAT_LOCK_OURS);
+	cr_expect_eq(acquire(&buyer), SEAT_LOCK_KEY_KNOWN);
 }
 
 Test(lock, release_gives_back_what_is_ours_and_no_more)

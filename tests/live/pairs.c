@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 #include "tests/support/crowd.h"
+#include "tests/support/deadlocks.h"
 #include "tests/support/invariants.h"
 #include "tests/support/world.h"
 
@@ -23,18 +24,9 @@ static void add_hold(struct world *world, size_t i, const int64_t *seat_ids, siz
 	crowd_add(crowd, &world->instances[i % world->options.instances], &call);
 }
 
-/* PostgreSQL looks for deadlocks at once, and no lock's time is over before it does: none goes unseen. */
 static struct world *open_world(const char *mode)
 {
-	struct world *world = world_open(&(struct world_options){.instances = 2,
-		.unmigrated = true,
-		.flags = {mode, "--db.batch_lock_timeout_ms=4000"}});
-
-	world_migrate(world);
-	database_run(world->db, textf(world, "ALTER DATABASE %s SET deadlock_timeout = '10ms'",
-					world->database_name));
-	world_start(world);
-	return world;
+	return deadlocks_world_open(&(struct world_options){.instances = 2, .flags = {mode}});
 }
 
 static void check_answers(struct world *world, struct crowd *crowd)
@@ -48,17 +40,6 @@ static void check_answers(struct world *world, struct crowd *crowd)
 	cr_assert(database_i64(world->db, "SELECT count(*) FROM reservations", 0, NULL) ==
 		  (int64_t)won);
 	invariants_hold(&(struct invariants_input){.db = world->db});
-}
-
-/* They are counted when a backend ends, so it is asked after the instances have. */
-static void check_no_deadlock(struct world *world)
-{
-	for (unsigned i = 0; i < world->options.instances; i++)
-		instance_stop(&world->instances[i]);
-	int64_t deadlocks = database_i64(world->db,
-		"SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()", 0,
-		NULL);
-	cr_assert(deadlocks == 0, "PostgreSQL had to break %lld deadlocks", (long long)deadlocks);
 }
 
 static void same_two(const char *mode)
@@ -78,7 +59,7 @@ static void same_two(const char *mode)
 			  "SELECT count(*) FROM seats WHERE status = 'held' AND reservation_id = "
 			  "(SELECT id FROM reservations)",
 			  0, NULL) == 2);
-	check_no_deadlock(world);
+	deadlocks_check(world);
 	crowd_free(crowd);
 	world_close(world);
 }
@@ -125,7 +106,7 @@ static void overlap(const char *mode)
 	}
 	crowd_run(crowd, LIMIT_MS);
 	check_answers(world, crowd);
-	check_no_deadlock(world);
+	deadlocks_check(world);
 	crowd_free(crowd);
 	world_close(world);
 }

@@ -13,6 +13,7 @@
 
 EMBED(plans_sql, "tests/live/plans.sql");
 EMBED(plans_hold_sql, "db/statements/hold.sql");
+EMBED(plans_hold_quantity_sql, "db/statements/hold_quantity.sql");
 EMBED(plans_pay_sql, "db/statements/pay.sql");
 EMBED(plans_cancel_sql, "db/statements/cancel.sql");
 EMBED(plans_charge_sql, "db/statements/charge.sql");
@@ -49,6 +50,10 @@ static const struct hot hots[] = {
 		"EXECUTE hold('{1,2}', keys('hold'), '{b,b}', '{r,r}', '{5,6}', '{1,1}', '{60000,60000}',"
 		" '{f,f}', '{1,3}', '{2,4}', '{3,4,1,2}', ARRAY[800 * run() + 3, 800 * run() + 4,"
 		" 9000 + 10 * run(), 9001 + 10 * run()], 'KRW', '{x}', '{0,0}', 10)"},
+	/* One of any section, and one of the second; with a lock for the limit. */
+	{"hold_quantity", plans_hold_quantity_sql,
+		"EXECUTE hold_quantity('{7,8}', keys('hold_quantity'), '{b,b}', '{r,r}', '{7,8}', '{1,1}',"
+		" '{60000,60000}', '{f,f}', '{2,3}', ARRAY[NULL, 'B'], 'KRW', '{x}', '{0,0}', 10, run() % 2 = 1)"},
 	{"pay", plans_pay_sql,
 		"EXECUTE pay('{3,4}', keys('pay'), '{b,b}', '{r,r}', ARRAY[held(), 7], ARRAY[held(), 8],"
 		" '{0,0}', '{10,10}', 'KRW', '{x,x,x,x}')"},

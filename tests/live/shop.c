@@ -137,7 +137,8 @@ void shop_hold_submit(struct shop *shop, struct store_hold *hold, struct shop_an
 	hold->user_id = user_id;
 	if (hold->performance_id == 0)
 		hold->performance_id = 1;
-	memcpy(hold->seat_ids, seat_ids, count * sizeof *seat_ids);
+	if (count > 0)
+		memcpy(hold->seat_ids, seat_ids, count * sizeof *seat_ids);
 	hold->seat_count = count;
 	hold->hold_ttl_ms = 300000;
 	hold->currency = "KRW";

@@ -1,5 +1,5 @@
 /* A storm on the stores: two instances of several lanes each, holds of overlapping seats in random order,
- * short ones that lapse on the way, payments, cancellations, refunds, charges and sweeps, all at once. Nothing may
+ * holds of a quantity, short ones that lapse on the way, payments, cancellations, refunds, charges and sweeps, all at once. Nothing may
  * deadlock, and every invariant of shop.sql must hold when it is over. */
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -36,7 +36,8 @@ struct shopper {
 struct storm {
 	struct shop shop;
 	struct shopper shoppers[SHOPPERS];
-	unsigned done, holds, refused, limited, paid, expired, cancelled, refunded, replayed;
+	unsigned done, holds, chosen, undecided, refused, limited, paid, expired, cancelled,
+		refunded, replayed;
 	unsigned random;
 	struct store_sweep sweep;
 	int64_t swept;
@@ -110,6 +111,12 @@ static void held(struct pg_op *op, enum db_result result)
 	struct storm *storm = shopper->storm;
 
 	check_answer(op, result);
+	if (shopper->hold.outcome == STORE_UNDECIDED) {
+		storm->undecided++;
+		shopper->hold.waits = true;
+		store_hold(instance(shopper), &shopper->hold);
+		return;
+	}
 	if (shopper->hold.outcome == STORE_REFUSED) {
 		storm->limited++;
 		shopper_next(shopper);
@@ -122,6 +129,7 @@ static void held(struct pg_op *op, enum db_result result)
 		return;
 	}
 	storm->holds++;
+	storm->chosen += shopper->hold.quantity > 0;
 	switch (shopper->plan) {
 	case PLAN_PAY:
 		shopper->pay.idem = shopper_idem(shopper, "pay");
@@ -157,6 +165,8 @@ static void shopper_hold(struct shopper *shopper)
 	hold->seat_count = 1 + roll(storm, 3);
 	for (size_t i = 0; i < hold->seat_count; i++) /* distinct, and in any order */
 		hold->seat_ids[i] = 1 + (first + (int64_t)i * 17) % SEATS;
+	hold->quantity = roll(storm, 3) == 0 ? (int64_t)hold->seat_count : 0;
+	hold->waits = roll(storm, 4) == 0;
 	hold->idem = shopper_idem(shopper, "hold");
 	hold->user_id = shopper->user_id;
 	hold->performance_id = 1;
@@ -233,12 +243,14 @@ Test(store_storm, overlapping_seats_never_deadlock_and_nothing_is_sold_twice, .t
 		cr_assert_lt(now_ms(), give_up_ms, "the storm does not end");
 		shop_turn(&storm.shop);
 	}
-	cr_log_info("%u holds, %u refused, %u over the limit, %u paid, %u too late, %u cancelled, "
-		    "%u of them refunded, %lld swept",
-		storm.holds, storm.refused, storm.limited, storm.paid, storm.expired,
-		storm.cancelled, storm.refunded, (long long)storm.swept);
-	cr_expect(storm.holds > 0 && storm.refused > 0 && storm.limited > 0 && storm.paid > 0 &&
-		  storm.cancelled > storm.refunded && storm.refunded > 0);
+	cr_log_info(
+		"%u holds, %u of them of a quantity, %u asked again, %u refused, %u over the limit, %u paid, %u too late, %u cancelled, "
+		"%u of them refunded, %lld swept",
+		storm.holds, storm.chosen, storm.undecided, storm.refused, storm.limited,
+		storm.paid, storm.expired, storm.cancelled, storm.refunded, (long long)storm.swept);
+	cr_expect(storm.chosen > 0 && storm.holds > storm.chosen && storm.refused > 0 &&
+		  storm.limited > 0 && storm.paid > 0 && storm.cancelled > storm.refunded &&
+		  storm.refunded > 0);
 	cr_expect_eq(shop_number(&storm.shop, deadlocks), 0);
 	cr_expect_eq(shop_number(&storm.shop, "SELECT count(*) FROM payments"), storm.paid);
 	shop_sound(&storm.shop);

@@ -21,6 +21,8 @@ static const struct target {
 		.keyed = false},
 	{"POST", "/v1/me/balance/charges", "{\"amount\":1}", .keyed = true},
 	{"POST", "/v1/reservations", "{\"performance_id\":1,\"seat_ids\":[1]}", .keyed = true},
+	{"POST", "/v1/reservations", "{\"performance_id\":1,\"quantity\":1,\"section\":\"Floor\"}",
+		.keyed = true},
 	{"POST", "/v1/reservations/1/payment", "{\"use_points\":0}", .keyed = true},
 	{"POST", "/v1/admin/events",
 		"{\"title\":\"T\",\"venue\":\"V\",\"sale_opens_at\":\"2030-01-01T00:00:00Z\",\"queue\":{}}",
@@ -31,7 +33,7 @@ static const struct target {
 		.operator_s = true},
 	{"PUT", "/v1/admin/events/1/queue", "{}", .operator_s = true},
 };
-enum { LOG_IN, SIGN_UP, CHARGE, HOLD, PAY, EVENT, PERFORMANCE, LINE };
+enum { LOG_IN, SIGN_UP, CHARGE, HOLD, HOLD_QUANTITY, PAY, EVENT, PERFORMANCE, LINE };
 
 static const struct field {
 	unsigned target;
@@ -48,6 +50,8 @@ static const struct field {
 	{CHARGE, "amount", INTEGER, REQUIRED, 1, 100000000},
 	{HOLD, "performance_id", INTEGER, REQUIRED, 1, INT64_MAX},
 	{HOLD, "seat_ids", IDS, REQUIRED, 1, 10},
+	{HOLD_QUANTITY, "quantity", INTEGER, OPTIONAL, 1, 10},
+	{HOLD_QUANTITY, "section", TEXT, OPTIONAL, 1, 60},
 	{PAY, "use_points", INTEGER, OPTIONAL, 0, INT64_MAX},
 	{EVENT, "title", TEXT, REQUIRED, 1, 200},
 	{EVENT, "venue", TEXT, REQUIRED, 1, 200},

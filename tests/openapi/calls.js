@@ -277,6 +277,21 @@ async function stand(w) {
 		(await call("hold", hold(w, w.brief, 0, { pass: brief.pass }))).json.code === "queue_pass_expired");
 }
 
+async function chooseSeats(w) {
+	const sale = await openSale(w);
+	const some = (more) => hold(w, sale, 0, { body: { performance_id: sale.performance, ...more } });
+	const chosen = await expect("hold", some({ quantity: 2, section: "A" }), 201);
+	notes.chosen = [chosen.json.seats.map((seat) => seat.id), sale.seats.slice(0, 2)];
+	await expect("hold", some({ quantity: sale.seats.length - 1 }), 409, "sold_out");
+	const wrongOnes = [];
+	for (const more of [{ quantity: 1, section: "B" }, { quantity: 0 }, { quantity: 1, seat_ids: [sale.seats[5]] },
+		{ section: "A", seat_ids: [sale.seats[5]] }, {}]) {
+		const refused = await expect("hold", some(more), 422, "validation_failed");
+		wrongOnes.push(...refused.json.errors.map((error) => error.field));
+	}
+	notes.wrongChoices = wrongOnes;
+}
+
 async function buy(w) {
 	const first = hold(w, w.plain, 1);
 	const id = (await expect("hold", first, 201)).json.id;
@@ -285,6 +300,7 @@ async function buy(w) {
 	await expect("hold", { ...first, body: { ...first.body, seat_ids: [w.plain.seats[2]] } }, 422,
 		"idempotency_key_reused");
 	await expect("hold", hold(w, w.plain, 1, { jwt: w.poor }), 409, "seat_unavailable");
+	await chooseSeats(w);
 	const pay = { jwt: w.buyer, path: { reservation: id }, key: newKey(), body: { use_points: 0 } };
 	await expect("pay", pay, 201);
 	await expect("pay", { ...pay, body: {} }, 422, "idempotency_key_reused");

@@ -34,6 +34,7 @@ struct crowd {
 	size_t count;
 	int epoll;
 	uint64_t end_ms;
+	uint64_t took_ms;
 };
 
 struct crowd *crowd_new(void)
@@ -189,8 +190,15 @@ void crowd_run(struct crowd *crowd, unsigned limit_ms)
 		const char *last = member->out.data + member->out.len - 1;
 		cr_assert(send(member->fd, last, 1, MSG_NOSIGNAL) == 1, "%s", strerror(errno));
 	}
+	uint64_t released_ms = now_ms();
 	signal_servers(crowd, SIGCONT);
 	run_until_left(crowd, MEMBER_CONNECTED, crowd->count);
+	crowd->took_ms = now_ms() - released_ms;
+}
+
+uint64_t crowd_took_ms(const struct crowd *crowd)
+{
+	return crowd->took_ms;
 }
 
 struct answer *crowd_answer(struct crowd *crowd, size_t i)

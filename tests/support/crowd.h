@@ -23,6 +23,9 @@ void crowd_add(struct crowd *crowd, const struct instance *instance, const struc
  * connecting fails. */
 void crowd_run(struct crowd *crowd, unsigned limit_ms);
 
+/* How long it took from their release to the last reply. */
+uint64_t crowd_took_ms(const struct crowd *crowd);
+
 size_t crowd_size(const struct crowd *crowd);
 
 /* NULL where the connection was lost before the reply. The crowd's. */
