@@ -1,1 +1,1 @@
-SELECT seats_json, letters FROM seat_map($1)
+SELECT lines FROM seat_list($1)
