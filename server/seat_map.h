@@ -1,9 +1,9 @@
-/* Seat maps: the list of a performance's seats and their states, kept in the process for at most half a second,
- * and shared by all instances through Redis for a minute. Whoever changes a seat drops the map on all of them,
+/* Seat maps: the list of a performance's seats and their states, kept in the process for at most 400 ms, and shared by all instances through Redis for a minute. Whoever changes a seat drops the map on all of them,
  * so that another reader sees a hold some 50 ms later. One refill at a time; who comes meanwhile waits for it.
  *
  * A refill asks Redis for a copy of the letters, and PostgreSQL where there is none. With Redis away, or a message
- * lost, the half second is what bounds how long a map is believed. Whether a copy is right is also judged by the
+ * lost, the 400 ms are what bounds how long a map is believed: also where a refill first waits in vain for Redis, for
+ * the 500 ms of redis.deadline_ms, a hold is seen within a second. Whether a copy is right is also judged by the
  * counts that the catalog reads: an instance that died before it could tell of a sale hides it no longer.
  * While PostgreSQL is away, the last map read is given. */
 #ifndef ONSALE_SERVER_SEAT_MAP_H
@@ -18,7 +18,7 @@
 struct app;
 struct seat_maps;
 
-enum { SEAT_MAP_MAX_AGE_MS = 500, SEAT_MAPS_MAX = 512 };
+enum { SEAT_MAP_MAX_AGE_MS = 400, SEAT_MAPS_MAX = 512 };
 
 struct seat_map_wait {
 	/* bodies NULL: the map could not be read. They live until the callback returns. */

@@ -1,6 +1,7 @@
 /* Seat maps on two instances: what happens through one is seen by readers of the other within a second, whatever
  * becomes of the messages between them and of Redis; and they ask PostgreSQL no more than they need to. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -262,6 +263,26 @@ Test(seat_maps, without_redis_and_after_it)
 		see(world, 0, "AA", SEEN_LIMIT_MS);
 		see(world, 1, "AA", SEEN_LIMIT_MS);
 	}
+	world_close(world);
+}
+
+/* It takes commands and answers none. */
+Test(seat_maps, with_a_silent_redis)
+{
+	struct world *world = open_two(NULL, 3);
+	static const char *const letters[] = {"HAA", "HHA", "HHH"};
+
+	see(world, 1, "AAA", LIMIT_MS);
+	kill(world->redis.pid, SIGSTOP);
+	for (unsigned i = 0; i < ARRAY_LEN(letters); i++) {
+		hold_at(world, 0, i, textf(world, "hold %u", i));
+		unsigned ms = see(world, 1, letters[i], SEEN_LIMIT_MS);
+		printf("seen after %u ms\n", ms);
+	}
+	kill(world->redis.pid, SIGCONT);
+	cr_assert(wait_until(redis_is_back, world, LIMIT_MS));
+	see(world, 0, "HHH", SEEN_LIMIT_MS);
+	see(world, 1, "HHH", SEEN_LIMIT_MS);
 	world_close(world);
 }
 
