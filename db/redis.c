@@ -36,7 +36,8 @@ enum {
 	LATE_READS_MAX = 64, /* of 16 KiB: hiredis's own size */
 	OVERDUE_DEADLINES = 2, /* past its own: then the connection is given up */
 	BYTES_IN_FLIGHT_MAX = 128 << 20, /* of commands not answered yet */
-	ERROR_LOG_EVERY_US = 1000 * 1000
+	ERROR_LOG_EVERY_US = 1000 * 1000,
+	LISTEN_CHECK_US = 1000 * 1000
 };
 
 /* One command. Recycled: it comes from redis->free, and goes back there. */
@@ -83,7 +84,13 @@ struct redis {
 	bool reading, write_armed; /* the events are added */
 	bool writing; /* hiredis is writing: what is left waits for EV_WRITE */
 	bool unsent; /* hiredis has output for redis_turn */
-	struct event *link_timer; /* reconnects; gives up a connect that takes too long */
+	struct event *
+		link_timer; /* reconnects; gives up a connect that takes too long; checks a listener */
+
+	const char *channel; /* of a listener; else NULL */
+	redis_message *message;
+	void *message_context;
+	bool subscribed; /* the last SUBSCRIBE was answered */
 
 	struct call_list sent, refused;
 	struct call *first_waiting;
@@ -107,6 +114,7 @@ struct redis {
 static void send_setup(struct redis *redis);
 static void note_failure(struct redis *redis);
 static void probe(struct redis *redis);
+static void subscribe(struct redis *redis);
 static void on_reply(redisAsyncContext *connection, void *value, void *data);
 
 /* --- timers --- */
@@ -272,7 +280,7 @@ void redis_command(
 {
 	struct call *call = call_new(redis, done, context);
 
-	CHECK(args->count > 0);
+	CHECK(args->count > 0 && redis->channel == NULL);
 	if (call_may_go(call, resp_args_size(args)))
 		submit(call, args);
 }
@@ -396,7 +404,10 @@ static void connection_ready(struct redis *redis)
 	redis->ready = true;
 	redis->attempts = 0;
 	redis->stats.connections++;
-	log_info("redis: connection ready, %u scripts loaded", redis->script_count);
+	if (redis->channel)
+		log_info("redis: listening to %s", redis->channel);
+	else
+		log_info("redis: connection ready, %u scripts loaded", redis->script_count);
 	if (redis->breaker == REDIS_BREAKER_CLOSED)
 		redis->failures = 0;
 	else if (!armed(redis->breaker_timer))
@@ -416,7 +427,11 @@ static void setup_done(void *context, enum db_result result, const struct redis_
 			redis, result == DB_FAILED ? redis_text(value, &len) : "no answer in time");
 		return;
 	}
-	if (--redis->setup_left == 0)
+	if (--redis->setup_left > 0)
+		return;
+	if (redis->channel)
+		subscribe(redis);
+	else
 		connection_ready(redis);
 }
 
@@ -483,6 +498,64 @@ static void send_setup(struct redis *redis)
 		redis_arg_text(&load, redis->scripts[i].script->source);
 		send_setup_command(redis, &load, script_loaded);
 	}
+}
+
+/* --- listening --- */
+
+static bool reply_is(const redisReply *reply, const char *text)
+{
+	return reply->type == REDIS_REPLY_STRING && strcmp(reply->str, text) == 0;
+}
+
+/* hiredis calls it for each reply to SUBSCRIBE and each message, and with NULL when the connection is lost. */
+static void on_message(redisAsyncContext *connection, void *value, void *data)
+{
+	struct redis *redis = data;
+	const redisReply *reply = value;
+
+	if (connection != redis->connection)
+		return;
+	if (!reply) {
+		connection_lost(redis, connection->c.errstr);
+		return;
+	}
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+		return;
+	const redisReply *kind = reply->element[0], *text = reply->element[2];
+	if (reply_is(kind, "subscribe")) {
+		redis->subscribed = true;
+		arm(redis->link_timer, LISTEN_CHECK_US);
+		if (!redis->ready)
+			connection_ready(redis);
+	} else if (reply_is(kind, "message") && text->type == REDIS_REPLY_STRING) {
+		redis->message(redis->message_context, text->str, text->len);
+	}
+}
+
+/* Said again, it changes nothing, and its answer shows that the connection still carries both ways. */
+static void subscribe(struct redis *redis)
+{
+	redis->subscribed = false;
+	arm(redis->link_timer, redis->deadline_us);
+	if (redisAsyncCommand(redis->connection, on_message, redis, "SUBSCRIBE %s",
+		    redis->channel) != REDIS_OK)
+		connection_drop(redis, "SUBSCRIBE could not be sent");
+}
+
+static void check_listener(struct redis *redis)
+{
+	if (redis->subscribed)
+		subscribe(redis);
+	else
+		connection_drop(redis, "no answer to SUBSCRIBE");
+}
+
+void redis_listen(struct redis *redis, const char *channel, redis_message *message, void *context)
+{
+	CHECK(redis->script_count == 0 && !redis->connection);
+	redis->channel = channel;
+	redis->message = message;
+	redis->message_context = context;
 }
 
 /* --- the adapter between hiredis and libevent --- */
@@ -615,6 +688,8 @@ static void on_link_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *ar
 		connect_start(redis);
 	else if (!redis->connected)
 		connection_drop(redis, "connecting took too long");
+	else if (redis->channel)
+		check_listener(redis);
 }
 
 /* --- the breaker --- */
@@ -628,6 +703,8 @@ static void breaker_open(struct redis *redis)
 
 static void note_failure(struct redis *redis)
 {
+	if (redis->channel)
+		return;
 	if (redis->failures < redis->breaker_failures)
 		redis->failures++;
 	if (redis->breaker != REDIS_BREAKER_CLOSED || redis->failures < redis->breaker_failures ||

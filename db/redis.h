@@ -41,6 +41,12 @@ typedef void redis_done(void *context, enum db_result result, const struct redis
 struct redis *redis_new(struct event_base *base, const struct redis_settings *settings,
 	const struct redis_script *const *scripts, char *why, size_t why_size);
 
+/* Makes of a connection that was just made (without scripts) one that listens: `message` is called with each
+ * message of the channel from the event loop, and redis_up says whether it is subscribed. It takes no commands
+ * and has no breaker; each second it asks whether it is still heard. What is said while it is not up is lost. */
+typedef void redis_message(void *context, const char *text, size_t len);
+void redis_listen(struct redis *redis, const char *channel, redis_message *message, void *context);
+
 /* Closes; commands in flight are answered (DB_UNKNOWN). */
 void redis_free(struct redis *redis);
 

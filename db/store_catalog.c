@@ -11,7 +11,8 @@
 
 EMBED(store_changes_sql, "db/statements/changes.sql");
 EMBED(store_availability_sql, "db/statements/availability.sql");
-EMBED(store_seats_sql, "db/statements/seat_map.sql");
+EMBED(store_seat_list_sql, "db/statements/seat_list.sql");
+EMBED(store_seat_letters_sql, "db/statements/seat_letters.sql");
 EMBED(store_event_create_sql, "db/statements/event_create.sql");
 EMBED(store_performance_create_sql, "db/statements/performance_create.sql");
 EMBED(store_queue_update_sql, "db/statements/queue_update.sql");
@@ -21,7 +22,8 @@ enum { AVAILABILITY_MAX = 4096 };
 
 #define CHANGES(pointer) CONTAINER_OF(pointer, struct store_changes, op)
 #define AVAILABILITY(pointer) CONTAINER_OF(pointer, struct store_availability, op)
-#define SEATS(pointer) CONTAINER_OF(pointer, struct store_seats, op)
+#define SEAT_LIST(pointer) CONTAINER_OF(pointer, struct store_seat_list, op)
+#define SEAT_LETTERS(pointer) CONTAINER_OF(pointer, struct store_seat_letters, op)
 #define EVENT_CREATE(pointer) CONTAINER_OF(pointer, struct store_event_create, op)
 #define PERFORMANCE_CREATE(pointer) CONTAINER_OF(pointer, struct store_performance_create, op)
 #define QUEUE_UPDATE(pointer) CONTAINER_OF(pointer, struct store_queue_update, op)
@@ -189,49 +191,85 @@ void store_availability(struct pg *pg, struct store_availability *availability)
 
 /* --- the seat map --- */
 
-static void seats_encode(struct pg_params *params, struct pg_op *const *ops, unsigned count)
+static void seat_list_encode(struct pg_params *params, struct pg_op *const *ops, unsigned count)
 {
 	CHECK(count == 1);
-	pg_param_i64(params, SEATS(ops[0])->performance_id);
+	pg_param_i64(params, SEAT_LIST(ops[0])->performance_id);
 }
 
-static bool seats_decode(const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
+static bool seat_list_decode(const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
 {
 	if (count != 1 || pg_row_count(rows) > 1)
 		return false;
 	if (ops[0] == NULL || pg_row_count(rows) == 0)
 		return true;
-	struct store_seats *seats = SEATS(ops[0]);
-	seats->found = true;
-	seats->seats_json = store_row_copy(rows, 0, 0, &seats->seats_json_len);
-	seats->letters = store_row_copy(rows, 0, 1, &seats->letters_len);
+	struct store_seat_list *list = SEAT_LIST(ops[0]);
+	list->found = true;
+	list->lines = store_row_copy(rows, 0, 0, &list->lines_len);
 	return true;
 }
 
-const struct pg_statement store_seats_statement = {.name = "seat_map",
-	.sql = store_seats_sql,
+const struct pg_statement store_seat_list_statement = {.name = "seat_list",
+	.sql = store_seat_list_sql,
 	.repeatable = true,
-	.encode = seats_encode,
-	.decode = seats_decode};
+	.encode = seat_list_encode,
+	.decode = seat_list_decode};
 
-void store_seats(struct pg *pg, struct store_seats *seats)
+void store_seat_list(struct pg *pg, struct store_seat_list *list)
 {
-	seats->found = false;
-	seats->seats_json = NULL;
-	seats->seats_json_len = 0;
-	seats->letters = NULL;
-	seats->letters_len = 0;
-	pg_submit(pg, &seats->op, &store_seats_statement);
+	list->found = false;
+	list->lines = NULL;
+	list->lines_len = 0;
+	pg_submit(pg, &list->op, &store_seat_list_statement);
 }
 
-void store_seats_free(struct store_seats *seats)
+void store_seat_list_free(struct store_seat_list *list)
 {
-	free(seats->seats_json);
-	free(seats->letters);
-	seats->seats_json = NULL;
-	seats->letters = NULL;
-	seats->seats_json_len = 0;
-	seats->letters_len = 0;
+	free(list->lines);
+	list->lines = NULL;
+	list->lines_len = 0;
+}
+
+static void seat_letters_encode(struct pg_params *params, struct pg_op *const *ops, unsigned count)
+{
+	CHECK(count == 1);
+	pg_param_i64(params, SEAT_LETTERS(ops[0])->performance_id);
+}
+
+static bool seat_letters_decode(
+	const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
+{
+	if (count != 1 || pg_row_count(rows) > 1)
+		return false;
+	if (ops[0] == NULL || pg_row_count(rows) == 0)
+		return true;
+	struct store_seat_letters *letters = SEAT_LETTERS(ops[0]);
+	letters->found = true;
+	letters->letters = store_row_copy(rows, 0, 0, &letters->letters_len);
+	letters->lapses = !pg_row_null(rows, 0, 1);
+	letters->lapse_in_ms = pg_row_i64(rows, 0, 1);
+	return true;
+}
+
+const struct pg_statement store_seat_letters_statement = {.name = "seat_letters",
+	.sql = store_seat_letters_sql,
+	.repeatable = true,
+	.encode = seat_letters_encode,
+	.decode = seat_letters_decode};
+
+void store_seat_letters(struct pg *pg, struct store_seat_letters *letters)
+{
+	letters->found = false;
+	letters->letters = NULL;
+	letters->letters_len = 0;
+	pg_submit(pg, &letters->op, &store_seat_letters_statement);
+}
+
+void store_seat_letters_free(struct store_seat_letters *letters)
+{
+	free(letters->letters);
+	letters->letters = NULL;
+	letters->letters_len = 0;
 }
 
 /* --- operators: events --- */

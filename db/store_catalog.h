@@ -46,19 +46,30 @@ struct store_availability {
 };
 void store_availability(struct pg *pg, struct store_availability *availability);
 
-/* The seats of a performance, in order of section, row, number: JSON members as the contract has them,
- * `"seats":[…]`, and the letters of seats/status, judged at the read. */
-struct store_seats {
+/* What never changes of a performance's seats, in order of section, row, number: a line a seat, its JSON object
+ * up to the status, `{"id":…,"status":"`. */
+struct store_seat_list {
 	struct pg_op op;
 	int64_t performance_id;
 	bool found;
-	char *seats_json; /* "[{…},…]"; owned by the operation; store_seats_free */
-	size_t seats_json_len;
-	char *letters; /* one a seat: A, H, S */
-	size_t letters_len;
+	char *lines; /* each ended by a line feed; owned by the operation; store_seat_list_free */
+	size_t lines_len;
 };
-void store_seats(struct pg *pg, struct store_seats *seats);
-void store_seats_free(struct store_seats *seats);
+void store_seat_list(struct pg *pg, struct store_seat_list *list);
+void store_seat_list_free(struct store_seat_list *list);
+
+/* Their states in the same order, judged at the read. */
+struct store_seat_letters {
+	struct pg_op op;
+	int64_t performance_id;
+	bool found;
+	char *letters; /* one a seat: A, H, S; owned by the operation; store_seat_letters_free */
+	size_t letters_len;
+	bool lapses; /* a hold among them will lapse … */
+	int64_t lapse_in_ms; /* … the first this long after the read */
+};
+void store_seat_letters(struct pg *pg, struct store_seat_letters *letters);
+void store_seat_letters_free(struct store_seat_letters *letters);
 
 /* --- operators --- */
 

@@ -18,8 +18,8 @@ extern const struct pg_statement store_charge_statement, store_balance_statement
 extern const struct pg_statement store_revoke_statement, store_revoked_statement;
 /* store_catalog.c */
 extern const struct pg_statement store_changes_statement, store_availability_statement,
-	store_seats_statement, store_event_create_statement, store_performance_create_statement,
-	store_queue_update_statement, store_epoch_statement;
+	store_seat_list_statement, store_seat_letters_statement, store_event_create_statement,
+	store_performance_create_statement, store_queue_update_statement, store_epoch_statement;
 /* store_places.c */
 extern const struct pg_statement store_places_used_statement;
 /* store_operators.c */

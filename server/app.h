@@ -36,6 +36,9 @@ struct counters {
 	uint64_t clients_gone; /* clients that left before their reply */
 	uint64_t replays; /* replies given again under their key */
 	uint64_t holds, payments; /* fresh 201s */
+	uint64_t seat_map_reads; /* letters of a seat map asked of PostgreSQL */
+	uint64_t seat_map_copies; /* … taken from Redis instead */
+	uint64_t seat_map_messages; /* changes that other instances told of */
 };
 
 struct app {
@@ -43,6 +46,7 @@ struct app {
 	struct event_base *base;
 	struct pg *pg;
 	struct redis *redis;
+	struct redis *listener; /* hears what other instances say */
 	struct queue *queue;
 	struct seat_locks *locks; /* NULL where lock.mode is none */
 	struct hasher *hasher;

@@ -8,6 +8,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "server/adopt.h"
+#include "server/seat_map.h"
 
 enum { CHANGES_LIMIT = 1000, COUNTED_MAX = 4096 };
 
@@ -311,6 +312,8 @@ static void counted_done(struct pg_op *op, enum db_result result)
 			catalog, count->performance_ids[i]);
 		performance->available = less(count->available[i], performance->taken);
 		performance->sold = count->sold[i];
+		seat_map_check(catalog->app->seat_maps, count->performance_ids[i],
+			count->available[i], count->sold[i], catalog->count_begun_ms);
 	}
 	if (result == DB_OK)
 		sum_events(catalog);

@@ -78,12 +78,21 @@ void metrics_start(const struct request *request)
 		"Replies given again under their Idempotency-Key.", counters->replays);
 	metric(&out, "onsale_holds_total", "counter", "Holds made.", counters->holds);
 	metric(&out, "onsale_payments_total", "counter", "Payments made.", counters->payments);
+	metric(&out, "onsale_seat_map_reads_total", "counter", "Seat maps read from PostgreSQL.",
+		counters->seat_map_reads);
+	metric(&out, "onsale_seat_map_copies_total", "counter",
+		"Seat maps taken from Redis, where another instance left them.",
+		counters->seat_map_copies);
+	metric(&out, "onsale_seat_map_messages_total", "counter",
+		"Changes of seats that other instances told of.", counters->seat_map_messages);
 	metric(&out, "onsale_connections", "gauge", "Client connections open.",
 		net_connections(app->net));
 	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.",
 		redis_pending(app->redis));
 	metric(&out, "onsale_redis_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.",
 		redis_breaker(app->redis));
+	metric(&out, "onsale_redis_listening", "gauge",
+		"1 while other instances' messages are heard.", redis_up(app->listener));
 	metric(&out, "onsale_postgresql_pending", "gauge",
 		"PostgreSQL operations waiting or in flight.", pg_pending(app->pg));
 	metric(&out, "onsale_postgresql_backlog_milliseconds", "gauge",

@@ -22,7 +22,7 @@ struct seats {
 
 static void performance_known(struct catalog_wait *wait);
 static void get_map(struct seats *seats);
-static void map_had(struct seat_map_wait *wait, const struct seat_map *map);
+static void map_had(struct seat_map_wait *wait, struct seat_bodies *bodies);
 
 static void start(const struct request *request, bool letters)
 {
@@ -68,15 +68,17 @@ static void performance_known(struct catalog_wait *wait)
 								     : PROBLEM_UNAVAILABLE);
 }
 
+/* Readers keep the count going by which a map is judged. */
 static void get_map(struct seats *seats)
 {
-	struct seat_maps *maps = seats->flow.app->seat_maps;
-	const struct seat_map *map = seat_map_young(maps, seats->performance_id);
+	struct app *app = seats->flow.app;
+	struct seat_bodies *bodies = seat_map_young(app->seat_maps, seats->performance_id);
 
-	if (map != NULL)
-		map_had(&seats->map, map);
+	catalog_touch(catalog_performance(app->catalog, seats->performance_id)->event);
+	if (bodies != NULL)
+		map_had(&seats->map, bodies);
 	else
-		seat_map_read(maps, seats->performance_id, &seats->map);
+		seat_map_read(app->seat_maps, seats->performance_id, &seats->map);
 }
 
 /* If-None-Match (RFC 9110, 13.1.2): any of the tags, compared weakly, or "*". */
@@ -85,33 +87,27 @@ static bool tag_matches(const char *tags, const char *tag)
 	return strcmp(tags, "*") == 0 || (tags[0] != '\0' && strstr(tags, tag) != NULL);
 }
 
-static void map_had(struct seat_map_wait *wait, const struct seat_map *map)
+static void map_had(struct seat_map_wait *wait, struct seat_bodies *bodies)
 {
 	struct seats *seats = wait->owner;
-	const struct seat_map_gzip *gzip = NULL;
+	const struct seat_body *body = NULL;
+	bool packed = false;
 	char headers[192];
 
-	if (map == NULL) {
+	if (bodies != NULL)
+		body = seat_bodies_get(bodies, seats->letters ? SEAT_BODY_LETTERS : SEAT_BODY_LIST,
+			seats->gzip, &packed);
+	if (body == NULL) {
 		flow_fail(&seats->flow, PROBLEM_UNAVAILABLE);
 		return;
 	}
-	if (seats->gzip)
-		gzip = seat_map_gzip(
-			seats->flow.app->seat_maps, seats->performance_id, seats->letters);
-	const char *body = seats->letters ? map->status : map->seats;
-	const char *tag = seats->letters ? map->status_tag : map->seats_tag;
-	size_t len = seats->letters ? map->status_len : map->seats_len;
-	if (gzip != NULL) {
-		body = gzip->bytes;
-		tag = gzip->tag;
-		len = gzip->len;
-	}
-	bool same = tag_matches(seats->if_none_match, tag);
+	bool same = tag_matches(seats->if_none_match, body->tag);
 	snprintf(headers, sizeof headers,
-		"ETag: %s\r\nCache-Control: public, max-age=1\r\nVary: Accept-Encoding\r\n%s", tag,
-		gzip != NULL && !same ? "Content-Encoding: gzip\r\n" : "");
+		"ETag: %s\r\nCache-Control: public, max-age=1\r\nVary: Accept-Encoding\r\n%s",
+		body->tag, packed && !same ? "Content-Encoding: gzip\r\n" : "");
 	if (same)
 		flow_reply_empty(&seats->flow, 304, headers);
 	else
-		flow_reply(&seats->flow, 200, "application/json", headers, body, len);
+		flow_reply(&seats->flow, 200, "application/json", headers, body->bytes.data,
+			body->bytes.len);
 }

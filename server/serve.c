@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "db/pg.h"
 #include "db/redis.h"
+#include "db/shared_seats.h"
 #include "db/store.h"
 #include "lock/seat_lock.h"
 #include "proto/base/check.h"
@@ -64,6 +65,8 @@ static void redis_changed(void *context, bool up)
 	}
 	if (app->redis_was_away)
 		log_info("Redis is back");
+	if (app->seat_maps != NULL)
+		seat_maps_redis_back(app->seat_maps);
 	for (size_t i = 0; app->catalog != NULL && i < catalog_event_count(app->catalog); i++) {
 		struct catalog_event *event = catalog_event_at(app->catalog, i);
 
@@ -73,11 +76,41 @@ static void redis_changed(void *context, bool up)
 	}
 }
 
+/* The second connection, which only listens: what was said while it was away is lost. */
+static void listener_changed(void *context, bool up)
+{
+	struct app *app = context;
+
+	if (up)
+		seat_maps_missed(app->seat_maps);
+}
+
+static void heard(void *context, const char *text, size_t len)
+{
+	struct app *app = context;
+
+	seat_maps_heard(app->seat_maps, text, len);
+}
+
+static bool open_listener(
+	struct app *app, const struct redis_settings *settings, char *why, size_t why_size)
+{
+	static const struct redis_script *const no_scripts[] = {NULL};
+
+	app->listener = redis_new(app->base, settings, no_scripts, why, why_size);
+	if (app->listener == NULL)
+		return false;
+	redis_listen(app->listener, SHARED_SEATS_CHANNEL, heard, app);
+	redis_on_change(app->listener, listener_changed, app);
+	return true;
+}
+
 static bool open_redis(struct app *app, char *why, size_t why_size)
 {
 	const struct settings *s = &app->settings;
 	const struct redis_script *scripts[SCRIPTS_MAX] = {NULL};
-	const struct redis_script *const *lists[] = {queue_scripts, lock_scripts};
+	const struct redis_script *const *lists[] = {
+		queue_scripts, lock_scripts, shared_seats_scripts};
 	struct redis_settings settings = {
 		.url = s->redis_url,
 		.deadline_ms = (unsigned)s->redis_deadline_ms,
@@ -93,7 +126,7 @@ static bool open_redis(struct app *app, char *why, size_t why_size)
 			scripts[count++] = lists[i][j];
 		}
 	app->redis = redis_new(app->base, &settings, scripts, why, why_size);
-	if (app->redis == NULL)
+	if (app->redis == NULL || !open_listener(app, &settings, why, why_size))
 		return false;
 	redis_on_change(app->redis, redis_changed, app);
 	app->queue = queue_new(app->redis);
@@ -152,6 +185,8 @@ static void app_close(struct app *app)
 		queue_free(app->queue);
 	if (app->redis != NULL)
 		redis_free(app->redis);
+	if (app->listener != NULL)
+		redis_free(app->listener);
 	if (app->hasher != NULL) {
 		hasher_free(app->hasher);
 		keys_free(app->keys);
@@ -178,7 +213,9 @@ static void turn(struct app *app, bool *again)
 	event_base_loop(app->base, EVLOOP_ONCE | (*again ? EVLOOP_NONBLOCK : 0));
 	*again = net_turn(app->net);
 	queue_turn(app->queue);
+	seat_maps_turn(app->seat_maps);
 	redis_turn(app->redis);
+	redis_turn(app->listener);
 	pg_turn(app->pg);
 	app->backlog_ms = (int64_t)pg_backlog_ms(app->pg);
 	*again = net_turn(app->net) || *again;

@@ -29,7 +29,8 @@ EMBED(plans_me_sql, "db/statements/me.sql");
 EMBED(plans_ledger_page_sql, "db/statements/ledger_page.sql");
 EMBED(plans_revoked_sql, "db/statements/revoked.sql");
 EMBED(plans_availability_sql, "db/statements/availability.sql");
-EMBED(plans_seat_map_sql, "db/statements/seat_map.sql");
+EMBED(plans_seat_list_sql, "db/statements/seat_list.sql");
+EMBED(plans_seat_letters_sql, "db/statements/seat_letters.sql");
 EMBED(plans_stats_sql, "db/statements/stats.sql");
 
 EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
@@ -77,7 +78,8 @@ static const struct hot hots[] = {
 	{"ledger_page", plans_ledger_page_sql, "EXECUTE ledger_page(9, 0, 50)"},
 	{"revoked", plans_revoked_sql, "EXECUTE revoked(40000, 100)"},
 	{"availability", plans_availability_sql, "EXECUTE availability('{1,2,10}')"},
-	{"seat_map", plans_seat_map_sql, "EXECUTE seat_map(1)"},
+	{"seat_list", plans_seat_list_sql, "EXECUTE seat_list(1)"},
+	{"seat_letters", plans_seat_letters_sql, "EXECUTE seat_letters(1)"},
 	{"stats", plans_stats_sql, "EXECUTE stats(1)"},
 };
 

@@ -138,6 +138,7 @@ test("what JSON leaves open is told as the document says", () =>
 
 test("what parsers read differently breaks nothing", () =>
 	assert.deepStrictEqual(toldOtherwise("t_", (file) => taken(file) || refused(file)), []));
+
 test("the server chooses the best seats, and says what is wrong with a wish", () => {
 	assert.deepStrictEqual(...notes.chosen);
 	assert.deepStrictEqual(notes.wrongChoices, ["section", "quantity", "quantity", "section", "seat_ids"]);

@@ -1,0 +1,1 @@
+SELECT lines FROM seat_list($1)

@@ -1,1 +1,0 @@
-SELECT seats_json, letters FROM seat_map($1)
