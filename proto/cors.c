@@ -74,7 +74,7 @@ void cors_write(struct buf *out, const char *list, const char *origin)
 		buf_append_text(out, "Access-Control-Allow-Origin: ");
 		buf_append(out, found, len);
 		buf_append_text(out,
-			"\r\nAccess-Control-Expose-Headers: Allow, ETag, Idempotent-Replayed, RateLimit, "
+			"\r\nAccess-Control-Expose-Headers: Age, Allow, Cache-Status, ETag, Idempotent-Replayed, RateLimit, "
 			"RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id\r\n");
 	}
 	buf_append_text(out, "Vary: Origin\r\n");

@@ -92,7 +92,7 @@ static void map_had(struct seat_map_wait *wait, struct seat_bodies *bodies)
 	struct seats *seats = wait->owner;
 	const struct seat_body *body = NULL;
 	bool packed = false;
-	char headers[192];
+	char headers[256], stale[80] = "";
 
 	if (bodies != NULL)
 		body = seat_bodies_get(bodies, seats->letters ? SEAT_BODY_LETTERS : SEAT_BODY_LIST,
@@ -102,9 +102,13 @@ static void map_had(struct seat_map_wait *wait, struct seat_bodies *bodies)
 		return;
 	}
 	bool same = tag_matches(seats->if_none_match, body->tag);
+	unsigned stale_s = seat_map_stale_s(seats->flow.app->seat_maps, seats->performance_id);
+	if (stale_s > 0) /* RFC 9211: a time to live below 0 */
+		snprintf(stale, sizeof stale, "Age: %u\r\nCache-Status: onsale; hit; ttl=-%u\r\n",
+			stale_s, stale_s);
 	snprintf(headers, sizeof headers,
-		"ETag: %s\r\nCache-Control: public, max-age=1\r\nVary: Accept-Encoding\r\n%s",
-		body->tag, packed && !same ? "Content-Encoding: gzip\r\n" : "");
+		"ETag: %s\r\nCache-Control: public, max-age=1\r\nVary: Accept-Encoding\r\n%s%s",
+		body->tag, packed && !same ? "Content-Encoding: gzip\r\n" : "", stale);
 	if (same)
 		flow_reply_empty(&seats->flow, 304, headers);
 	else

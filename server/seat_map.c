@@ -16,7 +16,7 @@
 #include "server/app.h"
 #include "server/catalog.h"
 
-enum { DROPPED_AGE_MS = 50, TELL_AGAIN_MS = 100 };
+enum { DROPPED_AGE_MS = 50, TELL_AGAIN_MS = 100, REFILL_PATIENCE_MS = 300, STALE_MS = 1500 };
 
 struct entry {
 	int64_t performance_id;
@@ -28,7 +28,8 @@ struct entry {
 	bool dropped; /* a seat has changed since */
 
 	uint64_t refill_begun_ms;
-	bool refilling;
+	bool refilling; /* in maps->refilling */
+	TAILQ_ENTRY(entry) refilling_link;
 	struct shared_seats_read copy;
 	struct store_seat_list list;
 	struct store_seat_letters letters;
@@ -45,6 +46,7 @@ struct seat_maps {
 	struct app *app;
 	struct shared_seats *shared; /* NULL where there is no Redis */
 	struct entry *entries; /* in the order in which they were first asked for */
+	TAILQ_HEAD(, entry) refilling; /* in the order in which they began */
 	STAILQ_HEAD(, entry) untold;
 	uint64_t tell_after_ms; /* the last try has failed */
 };
@@ -141,6 +143,7 @@ void seat_map_read(struct seat_maps *maps, int64_t performance_id, struct seat_m
 static void refill(struct entry *entry)
 {
 	entry->refilling = true;
+	TAILQ_INSERT_TAIL(&entry->maps->refilling, entry, refilling_link);
 	entry->refill_begun_ms = clock_mono_ms();
 	entry->dropped = false;
 	if (entry->bodies.listed) {
@@ -270,7 +273,7 @@ static void letters_read(struct pg_op *op, enum db_result result)
 	refilled(entry);
 }
 
-static void refilled(struct entry *entry)
+static void answer_waits(struct entry *entry)
 {
 	STAILQ_HEAD(, seat_map_wait) waits = STAILQ_HEAD_INITIALIZER(waits);
 	struct seat_bodies *bodies = entry->filled ? &entry->bodies : NULL;
@@ -281,9 +284,37 @@ static void refilled(struct entry *entry)
 		STAILQ_REMOVE_HEAD(&waits, link);
 		wait->done(wait, bodies);
 	}
+}
+
+static void refilled(struct entry *entry)
+{
+	answer_waits(entry);
 	entry->refilling = false;
+	TAILQ_REMOVE(&entry->maps->refilling, entry, refilling_link);
 	if (!STAILQ_EMPTY(&entry->waits))
 		refill(entry);
+}
+
+/* A store that is slow to answer keeps nobody waiting who can have the last map. */
+static void answer_overdue(struct seat_maps *maps)
+{
+	uint64_t now = clock_mono_ms();
+	struct entry *entry;
+
+	TAILQ_FOREACH (entry, &maps->refilling, refilling_link) {
+		if (now - entry->refill_begun_ms < REFILL_PATIENCE_MS)
+			return;
+		if (entry->filled)
+			answer_waits(entry);
+	}
+}
+
+unsigned seat_map_stale_s(const struct seat_maps *maps, int64_t performance_id)
+{
+	const struct entry *entry = entry_find(maps, performance_id);
+	uint64_t age_ms = entry != NULL && entry->filled ? clock_mono_ms() - entry->read_ms : 0;
+
+	return age_ms < STALE_MS ? 0 : (unsigned)(age_ms / 1000);
 }
 
 /* --- changes --- */
@@ -358,6 +389,7 @@ void seat_maps_turn(struct seat_maps *maps)
 {
 	struct entry *entry, *next;
 
+	answer_overdue(maps);
 	if (STAILQ_EMPTY(&maps->untold) || !redis_up(maps->app->redis) ||
 		clock_mono_ms() < maps->tell_after_ms)
 		return;
@@ -390,6 +422,7 @@ struct seat_maps *seat_maps_new(struct app *app)
 	struct seat_maps *maps = must_calloc(1, sizeof *maps);
 
 	maps->app = app;
+	TAILQ_INIT(&maps->refilling);
 	STAILQ_INIT(&maps->untold);
 	if (strcmp(app->settings.redis_url, "none") != 0)
 		maps->shared = shared_seats_new(app->redis);

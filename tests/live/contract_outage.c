@@ -1,6 +1,7 @@
 /* What the contract promises while Redis or PostgreSQL is away, and that all is well again afterwards. */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "tests/support/invariants.h"
 #include "tests/support/process.h"
@@ -144,15 +145,44 @@ static bool can_hold(void *context)
 	return answer->status == 201;
 }
 
+static bool is_marked_stale(const struct answer *answer)
+{
+	char age[16];
+
+	return answer_header(answer, "age", age, sizeof age) && atoi(age) > 0 &&
+	       strstr(answer->head, "\r\nCache-Status: onsale; hit; ttl=-") != NULL;
+}
+
+struct looked {
+	struct world *world;
+	const struct call *seats;
+};
+
+/* The seat map is there all the same, and says how old it is. */
+static bool is_stale(void *context)
+{
+	struct looked *looked = context;
+	struct answer *answer = expect(looked->world, looked->seats, 200, NULL);
+
+	return is_marked_stale(answer);
+}
+
 Test(contract_outage, postgresql_away)
 {
 	struct world *world = world_open(&options);
 
 	world_fill(world, 1, 5000, &(struct sale_options){0});
 	struct call poll = {.method = "GET", .path = "/livez"};
+	struct call seats = {.method = "GET",
+		.path = textf(world, "/v1/performances/%lld/seats/status",
+			(long long)world->sale.performance_id)};
+	struct answer *fresh = expect(world, &seats, 200, NULL);
+	cr_assert(!is_marked_stale(fresh));
 	set_database(world, false);
 	cr_assert(wait_until(postgresql_is_missed, world, LIMIT_MS));
 	expect(world, &poll, 200, NULL);
+	struct looked looked = {world, &seats};
+	cr_assert(wait_until(is_stale, &looked, LIMIT_MS));
 	cr_assert(!can_hold(world));
 	struct call charge = call_of(world, "POST", "/v1/me/balance/charges");
 	charge.key = "charge";
@@ -165,6 +195,7 @@ Test(contract_outage, postgresql_away)
 	set_database(world, true);
 	instance_wait_ready(&world->instances[0]);
 	cr_assert(wait_until(can_hold, world, LIMIT_MS));
+	cr_assert(!is_marked_stale(expect(world, &seats, 200, NULL)));
 	expect(world, &balance, 200, NULL);
 	PQreset(world->db); /* the test's own session was ended too */
 	invariants_hold(&(struct invariants_input){.db = world->db});
@@ -212,5 +243,28 @@ Test(contract_outage, postgresql_away_at_the_start)
 	instance_wait_ready(&world->instances[0]);
 	expect(world, &(struct call){.method = "GET", .path = "/v1/events"}, 200, NULL);
 	PQreset(world->db);
+	world_close(world);
+}
+
+/* Seats that PostgreSQL does not let anybody read keep no reader waiting. */
+Test(contract_outage, postgresql_stands_still)
+{
+	struct world *world = world_open(&options);
+
+	world_fill(world, 1, 5000, &(struct sale_options){0});
+	struct call seats = {.method = "GET",
+		.path = textf(world, "/v1/performances/%lld/seats",
+			(long long)world->sale.performance_id)};
+	expect(world, &seats, 200, NULL);
+	database_run(world->db, "BEGIN; LOCK TABLE seats IN ACCESS EXCLUSIVE MODE");
+	struct looked looked = {world, &seats};
+	cr_assert(wait_until(is_stale, &looked, LIMIT_MS));
+	for (int i = 0; i < 5; i++) {
+		uint64_t begun_ms = now_ms();
+		cr_assert(is_stale(&looked));
+		cr_expect(now_ms() - begun_ms < 2000, "it took %d ms", (int)(now_ms() - begun_ms));
+	}
+	database_run(world->db, "COMMIT");
+	cr_assert(wait_until(can_hold, world, LIMIT_MS));
 	world_close(world);
 }
