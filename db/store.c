@@ -16,11 +16,11 @@ const struct pg_statement *const store_statements[] = {&store_hold_statement, &s
 	&store_cancel_statement, &store_reservation_statement, &store_reservation_page_statement,
 	&store_sweep_statement, &store_keys_known_statement, &store_charge_statement,
 	&store_balance_statement, &store_login_statement, &store_sign_up_statement,
-	&store_me_statement, &store_ledger_statement, &store_revoke_statement,
-	&store_revoked_statement, &store_changes_statement, &store_availability_statement,
-	&store_seats_statement, &store_event_create_statement, &store_performance_create_statement,
-	&store_queue_update_statement, &store_epoch_statement, &store_stats_statement,
-	&store_audit_statement, NULL};
+	&store_me_statement, &store_ledger_statement, &store_identify_statement,
+	&store_revoke_statement, &store_revoked_statement, &store_changes_statement,
+	&store_availability_statement, &store_seats_statement, &store_event_create_statement,
+	&store_performance_create_statement, &store_queue_update_statement, &store_epoch_statement,
+	&store_stats_statement, &store_audit_statement, NULL};
 
 void store_reply_free(struct store_reply *reply)
 {

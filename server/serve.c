@@ -14,14 +14,18 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/idp.h"
 #include "proto/jwt.h"
 #include "proto/token.h"
 #include "server/adopt.h"
 #include "server/app.h"
+#include "server/authenticate.h"
 #include "server/catalog.h"
 #include "server/docs.h"
 #include "server/hasher.h"
+#include "server/idp_keys.h"
 #include "server/keys.h"
+#include "server/known_people.h"
 #include "server/limits.h"
 #include "server/net.h"
 #include "server/revocations.h"
@@ -112,10 +116,19 @@ static void make_keys(struct app *app)
 	const struct settings *s = &app->settings;
 
 	app->token_key = token_key_new(s->auth_queue_secret, strlen(s->auth_queue_secret));
-	app->access_token_key = access_token_key_new(
-		s->auth_jwt_secret, s->auth_jwt_issuer, s->auth_jwt_audience);
+	app->access_token_key = authenticate_key(s);
 	app->pace = (struct queue_pace){
 		s->queue_poll_min_ms, s->queue_poll_max_ms, s->queue_polls_per_second};
+}
+
+static bool open_identity_provider(struct app *app, char *why, size_t why_size)
+{
+	app->known_tokens = known_people_new(KNOWN_PEOPLE_MAX);
+	app->known_identities = known_people_new(KNOWN_PEOPLE_MAX);
+	if (app->settings.auth_idp_issuer[0] == '\0')
+		return true;
+	app->idp = idp_keys_read(&app->settings, why, why_size);
+	return app->idp != NULL;
 }
 
 static bool app_open(struct app *app, char *why, size_t why_size)
@@ -124,7 +137,8 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	CHECK(app->base != NULL);
 	clock_turn();
 	make_keys(app);
-	if (!open_redis(app, why, why_size) || !open_pg(app, why, why_size))
+	if (!open_identity_provider(app, why, why_size) || !open_redis(app, why, why_size) ||
+		!open_pg(app, why, why_size))
 		return false;
 	app->hasher = hasher_new(app->base, (unsigned)app->settings.auth_argon2_memory_kib,
 		(unsigned)app->settings.auth_argon2_passes);
@@ -167,6 +181,9 @@ static void app_close(struct app *app)
 	docs_free(app->docs);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
+	idp_free(app->idp);
+	known_people_free(app->known_tokens);
+	known_people_free(app->known_identities);
 	event_base_free(app->base);
 }
 
@@ -196,6 +213,14 @@ static void on_signal(evutil_socket_t signal, short what, void *arg)
 	log_info("signal %d: finishing what is in flight", (int)signal);
 	app->draining = true;
 	net_drain(app->net);
+}
+
+static void on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	(void)signal;
+	(void)what;
+
+	idp_keys_read_again(arg);
 }
 
 static bool settled(const struct app *app)
@@ -235,6 +260,15 @@ static void raise_file_limit(void)
 	}
 }
 
+static struct event *heed(struct app *app, int signal_number, event_callback_fn callback)
+{
+	struct event *event = evsignal_new(app->base, signal_number, callback, app);
+
+	CHECK(event != NULL);
+	event_add(event, NULL);
+	return event;
+}
+
 int serve(const struct settings *settings)
 {
 	struct app app = {.settings = *settings};
@@ -247,17 +281,14 @@ int serve(const struct settings *settings)
 		app_close(&app);
 		return 1;
 	}
-	struct event *term = evsignal_new(app.base, SIGTERM, on_signal, &app);
-	struct event *interrupt = evsignal_new(app.base, SIGINT, on_signal, &app);
-	CHECK(term != NULL && interrupt != NULL);
-	event_add(term, NULL);
-	event_add(interrupt, NULL);
+	struct event *signals[] = {heed(&app, SIGTERM, on_signal), heed(&app, SIGINT, on_signal),
+		app.idp != NULL ? heed(&app, SIGHUP, on_hangup) : NULL};
 	bool clean = run(&app);
 	log_info("stopped");
 	if (!clean)
 		_exit(0); /* flows are still at work in the stores: they have no end to be brought to */
-	event_free(term);
-	event_free(interrupt);
+	for (size_t i = 0; i < ARRAY_LEN(signals) && signals[i] != NULL; i++)
+		event_free(signals[i]);
 	app_close(&app);
 	return 0;
 }
