@@ -50,7 +50,7 @@ struct app {
 	struct token_key *token_key;
 	struct access_token_key *access_token_key;
 	struct idp *idp; /* NULL where there is none */
-	struct known_people *known_tokens, *known_identities; /* of the identity provider */
+	struct known_people *known_tokens, *known_identities;
 	struct queue_pace pace;
 	struct catalog *catalog;
 	struct seat_maps *seat_maps;

@@ -34,22 +34,20 @@ static const char *bearer(const struct request *request)
 	return header + sizeof scheme - 1;
 }
 
-/* The identity provider's people are buyers: operators log in here. */
-static void take_known(struct request *request, const struct known_person *known)
+static void take(struct request *request, const struct known_person *known)
 {
 	request->user_id = known->user_id;
+	request->admin = known->admin;
 	request->token_expires_unix_s = known->expires_unix_s;
 }
 
-static bool is_ours(struct request *request, int64_t now_s)
+static bool is_ours(const struct request *request, int64_t now_s, struct known_person *known)
 {
 	struct access_token token;
 
 	if (!access_token_verify(request->app->access_token_key, request->token, now_s, &token))
 		return false;
-	request->user_id = token.user_id;
-	request->admin = token.admin;
-	request->token_expires_unix_s = token.expires_unix_s;
+	*known = (struct known_person){token.user_id, token.admin, token.expires_unix_s};
 	return true;
 }
 
@@ -62,11 +60,20 @@ static struct digest digest_identity(const struct app *app, const struct idp_per
 	return digest_of(parts, ARRAY_LEN(parts));
 }
 
-static void remember_token(struct app *app, const struct newcomer *newcomer, int64_t user_id)
+/* The identity provider's people are buyers, whatever their tokens say: operators log in here. */
+static enum authentication ask_provider(const struct request *request, int64_t now_s,
+	struct newcomer *newcomer, struct known_person *known)
 {
-	struct known_person known = {user_id, newcomer->person.expires_unix_s};
+	struct app *app = request->app;
 
-	known_people_add(app->known_tokens, &newcomer->token, &known);
+	if (app->idp == NULL || !idp_verify(app->idp, request->token, now_s, &newcomer->person))
+		return AUTHENTICATION_REFUSED;
+	newcomer->identity = digest_identity(app, &newcomer->person);
+	if (!known_people_find(app->known_identities, &newcomer->identity, now_s, known))
+		return AUTHENTICATION_NEW;
+	known->expires_unix_s = newcomer->person
+					.expires_unix_s; /* of the token that stands for them now */
+	return AUTHENTICATION_DONE;
 }
 
 enum authentication authenticate(struct request *request, struct newcomer *newcomer)
@@ -74,35 +81,33 @@ enum authentication authenticate(struct request *request, struct newcomer *newco
 	struct app *app = request->app;
 	int64_t now_s = clock_unix_ms() / 1000;
 	struct known_person known;
+	enum authentication who = AUTHENTICATION_DONE;
 
 	request->token = bearer(request);
 	if (request->token == NULL)
 		return AUTHENTICATION_REFUSED;
-	if (is_ours(request, now_s))
-		return AUTHENTICATION_DONE;
-	if (app->idp == NULL)
-		return AUTHENTICATION_REFUSED;
 	struct digest_part whole = {request->token, strlen(request->token)};
 	newcomer->token = digest_of(&whole, 1);
-	if (known_people_find(app->known_tokens, &newcomer->token, now_s, &known)) {
-		take_known(request, &known);
-		return AUTHENTICATION_DONE;
+	if (!known_people_find(app->known_tokens, &newcomer->token, now_s, &known)) {
+		if (!is_ours(request, now_s, &known))
+			who = ask_provider(request, now_s, newcomer, &known);
+		if (who == AUTHENTICATION_DONE)
+			known_people_add(app->known_tokens, &newcomer->token, &known);
 	}
-	if (!idp_verify(app->idp, request->token, now_s, &newcomer->person))
-		return AUTHENTICATION_REFUSED;
-	request->token_expires_unix_s = newcomer->person.expires_unix_s;
-	newcomer->identity = digest_identity(app, &newcomer->person);
-	if (!known_people_find(app->known_identities, &newcomer->identity, now_s, &known))
-		return AUTHENTICATION_NEW;
-	request->user_id = known.user_id;
-	remember_token(app, newcomer, known.user_id);
-	return AUTHENTICATION_DONE;
+	if (who == AUTHENTICATION_DONE)
+		take(request, &known);
+	return who;
 }
 
-void authenticate_remember(struct app *app, const struct newcomer *newcomer, int64_t user_id)
+void authenticate_remember(
+	struct request *request, const struct newcomer *newcomer, int64_t user_id)
 {
-	struct known_person known = {user_id, INT64_MAX};
+	struct app *app = request->app;
+	struct known_person person = {.user_id = user_id, .expires_unix_s = INT64_MAX},
+			    token = person;
 
-	known_people_add(app->known_identities, &newcomer->identity, &known);
-	remember_token(app, newcomer, user_id);
+	token.expires_unix_s = newcomer->person.expires_unix_s;
+	known_people_add(app->known_identities, &newcomer->identity, &person);
+	known_people_add(app->known_tokens, &newcomer->token, &token);
+	take(request, &token);
 }

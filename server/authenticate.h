@@ -1,6 +1,6 @@
 /* Who asks, by the request's access token: ours, or the outside identity provider's, whose people are users here
- * from their first request on. A token of theirs is verified once and remembered until it expires, and so is
- * which user its person is: who comes again costs no check of a signature and no query. */
+ * from their first request on. A token is verified once and remembered until it expires, and so is which user an
+ * identity provider's person is: who comes again costs no check of a signature and no query. */
 #ifndef ONSALE_SERVER_AUTHENTICATE_H
 #define ONSALE_SERVER_AUTHENTICATE_H
 
@@ -8,7 +8,6 @@
 #include "proto/idp.h"
 
 struct access_token_key;
-struct app;
 struct request;
 struct settings;
 
@@ -26,11 +25,12 @@ struct newcomer {
 	struct digest token, identity;
 };
 
-/* Fills in the request's members of the access token; user_id stays 0 with AUTHENTICATION_NEW, and *newcomer
- * says who it is. Says nothing of log-outs. */
+/* Fills in the request's members of the access token, with AUTHENTICATION_NEW only its text: *newcomer says who it
+ * is. Says nothing of log-outs. */
 enum authentication authenticate(struct request *request, struct newcomer *newcomer);
 
-/* A newcomer's user was found. */
-void authenticate_remember(struct app *app, const struct newcomer *newcomer, int64_t user_id);
+/* A newcomer's user was found: the request knows it now, and so does whatever comes after it. */
+void authenticate_remember(
+	struct request *request, const struct newcomer *newcomer, int64_t user_id);
 
 #endif

@@ -49,7 +49,6 @@ static void go_on(struct identify *identify)
 
 	strcpy(id, identify->flow.request_id);
 	request.id = id;
-	request.user_id = identify->store.user_id;
 	flow_release(&identify->flow);
 	resume(&request, route);
 }
@@ -63,7 +62,7 @@ static void identified(struct pg_op *op, enum db_result result)
 		flow_fail_db(&identify->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 		return;
 	}
-	authenticate_remember(identify->flow.app, &identify->newcomer, identify->store.user_id);
+	authenticate_remember(&identify->request, &identify->newcomer, identify->store.user_id);
 	if (identify->flow.conn == NULL) /* and with it all that the request points to */
 		flow_release(&identify->flow);
 	else

@@ -15,6 +15,7 @@ enum { KNOWN_PEOPLE_MAX = 131072 };
 
 struct known_person {
 	int64_t user_id;
+	bool admin;
 	int64_t expires_unix_s; /* forgotten then */
 };
 

@@ -15,7 +15,7 @@ static struct digest digest_number(int64_t number)
 static void add(struct known_people *people, int64_t number, int64_t expires_unix_s)
 {
 	struct digest digest = digest_number(number);
-	struct known_person person = {number, expires_unix_s};
+	struct known_person person = {.user_id = number, .expires_unix_s = expires_unix_s};
 
 	known_people_add(people, &digest, &person);
 }
