@@ -23,6 +23,8 @@ enum { LIMIT_MS = 15000, IN_FORCE_LIMIT_MS = 2000, CROWD_LIMIT_MS = 20000 };
 #define RS256_TWO "{\"alg\":\"RS256\",\"typ\":\"JWT\",\"kid\":\"two\"}"
 #define ES256 "{\"alg\":\"ES256\",\"typ\":\"JWT\",\"kid\":\"one\"}"
 
+static const char issuer_flag[] = "--auth.idp_issuer=" ISSUER;
+
 TestSuite(identity, .timeout = 90);
 
 /* --- the provider --- */
@@ -70,7 +72,7 @@ static struct world *open_world(const struct world_options *like, enum idp_signe
 	struct world *world = world_open(&options);
 	cr_assert(mkdir(textf(world, "%s/keys", world->folder), 0755) == 0);
 	put_key(world, "one", signer);
-	put_flag(world, "--auth.idp_issuer=" ISSUER);
+	put_flag(world, issuer_flag);
 	put_flag(world, "--auth.idp_audience=shop");
 	put_flag(world,
 		signer == IDP_EC ? "--auth.idp_algorithm=ES256" : "--auth.idp_algorithm=RS256");
@@ -431,9 +433,9 @@ Test(identity, keys_are_read_again)
 
 static void must_not_start(struct world *world, const char *said)
 {
-	const char *argv[] = {need_env("ONSALE_TEST_SERVER"), "serve", "--http.port=0",
-		"--auth.idp_issuer=" ISSUER, "--auth.idp_audience=shop",
-		textf(world, "--auth.idp_keys=%s/keys", world->folder), NULL};
+	const char *argv[] = {need_env("ONSALE_TEST_SERVER"), "serve", "--http.port=0", issuer_flag,
+		"--auth.idp_audience=shop", textf(world, "--auth.idp_keys=%s/keys", world->folder),
+		NULL};
 	const char *path = textf(world, "%s/refused.log", world->folder);
 	FILE *log = fopen(path, "w+");
 	char text[2048] = "";
