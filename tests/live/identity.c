@@ -297,6 +297,12 @@ Test(identity, first_requests_at_once_make_one_user)
 			       " JOIN accounts a ON a.user_id = u.id") == PEOPLE);
 	cr_assert(count(world, "SELECT count(*) FROM users WHERE role = 'buyer'") == PEOPLE);
 	cr_assert(count(world, "SELECT count(email) FROM users WHERE role = 'buyer'") == 2);
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(
+			instance_metric(&world->instances[i], "onsale_known_identities") == PEOPLE);
+		cr_assert(instance_metric(&world->instances[i], "onsale_known_tokens") ==
+			  PEOPLE * EACH / 2);
+	}
 	crowd_free(crowd);
 	world_close(world);
 }
