@@ -668,6 +668,47 @@ static bool texts_ok(const struct settings *settings, const struct why *why)
 	return true;
 }
 
+/* A kid stands in headers of tokens, in file names and in logs. */
+static bool key_id_ok(const char *id)
+{
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+	return *id != '\0' && strspn(id, allowed) == strlen(id);
+}
+
+/* The keys of access tokens: each has a name, and no two the same. */
+static bool token_keys_ok(const struct settings *settings, const struct why *why)
+{
+	static const char letters[] = "letters, digits, '.', '_' and '-'";
+	const char *previous_id = settings->auth_jwt_previous_key_id;
+	if (!key_id_ok(settings->auth_jwt_key_id))
+		return refuse_text(settings, "auth", "jwt_key_id", letters, why);
+	if (settings->auth_jwt_previous_secret[0] == '\0' && previous_id[0] == '\0')
+		return true;
+	if (!key_id_ok(previous_id) || strcmp(previous_id, settings->auth_jwt_key_id) == 0)
+		return refuse_text(settings, "auth", "jwt_previous_key_id",
+			"the name of jwt_previous_secret (letters, digits, '.', '_' and '-'), "
+			"another one than jwt_key_id",
+			why);
+	return settings_need_secret(settings, "auth.jwt_previous_secret", why->text, why->size);
+}
+
+static bool identity_provider_ok(const struct settings *settings, const struct why *why)
+{
+	if (settings->auth_idp_issuer[0] == '\0')
+		return true;
+	if (strcmp(settings->auth_idp_issuer, settings->auth_jwt_issuer) == 0)
+		return refuse_text(settings, "auth", "idp_issuer",
+			"another one than auth.jwt_issuer: it says by whom a token is", why);
+	if (settings->auth_idp_audience[0] == '\0')
+		return refuse_text(settings, "auth", "idp_audience",
+			"set where auth.idp_issuer is: tokens for others are not for us", why);
+	if (settings->auth_idp_keys[0] == '\0')
+		return refuse_text(
+			settings, "auth", "idp_keys", "a folder where auth.idp_issuer is set", why);
+	return true;
+}
+
 bool settings_load(struct settings *settings, const char *file, int *argc, char **argv, int first,
 	char *why_text, size_t why_size)
 {
@@ -680,7 +721,8 @@ bool settings_load(struct settings *settings, const char *file, int *argc, char 
 		      read_flags(settings, argc, argv, first, &why);
 	for (size_t i = 0; loaded && i < ARRAY_LEN(agreements); i++)
 		loaded = agree(settings, &agreements[i], &why);
-	loaded = loaded && texts_ok(settings, &why);
+	loaded = loaded && texts_ok(settings, &why) && token_keys_ok(settings, &why) &&
+		 identity_provider_ok(settings, &why);
 	if (!loaded)
 		settings_free(settings);
 	return loaded;

@@ -28,6 +28,7 @@ const struct pg_statement *const store_statements[] = {
 	&store_sign_up_statement,
 	&store_me_statement,
 	&store_ledger_statement,
+	&store_identify_statement,
 	&store_revoke_statement,
 	&store_revoked_statement,
 	&store_changes_statement,

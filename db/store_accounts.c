@@ -10,6 +10,7 @@ EMBED(store_charge_sql, "db/statements/charge.sql");
 EMBED(store_balance_sql, "db/statements/balance.sql");
 EMBED(store_login_sql, "db/statements/login.sql");
 EMBED(store_sign_up_sql, "db/statements/sign_up.sql");
+EMBED(store_identify_sql, "db/statements/identify.sql");
 EMBED(store_me_sql, "db/statements/me.sql");
 EMBED(store_ledger_sql, "db/statements/ledger_page.sql");
 
@@ -17,6 +18,7 @@ EMBED(store_ledger_sql, "db/statements/ledger_page.sql");
 #define BALANCE(pointer) CONTAINER_OF(pointer, struct store_balance, op)
 #define LOGIN(pointer) CONTAINER_OF(pointer, struct store_login, op)
 #define SIGN_UP(pointer) CONTAINER_OF(pointer, struct store_sign_up, op)
+#define IDENTIFY(pointer) CONTAINER_OF(pointer, struct store_identify, op)
 #define ME(pointer) CONTAINER_OF(pointer, struct store_me, op)
 #define LEDGER(pointer) CONTAINER_OF(pointer, struct store_ledger, op)
 
@@ -181,6 +183,45 @@ void store_sign_up(struct pg *pg, struct store_sign_up *sign_up)
 	sign_up->taken = false;
 	sign_up->user_id = 0;
 	pg_submit(pg, &sign_up->op, &store_sign_up_statement);
+}
+
+/* --- people of an outside identity provider --- */
+
+static void identify_encode(struct pg_params *params, struct pg_op *const *ops, unsigned count)
+{
+	STORE_ARRAY_TEXT(params, ops, count, store_identify, issuer);
+	STORE_ARRAY_TEXT(params, ops, count, store_identify, subject);
+	STORE_ARRAY_TEXT(params, ops, count, store_identify, email);
+	STORE_ARRAY_TEXT(params, ops, count, store_identify, name);
+}
+
+static bool identify_decode(const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
+{
+	struct pg_op *op;
+
+	if (pg_row_count(rows) != count)
+		return false;
+	for (unsigned row = 0; row < count; row++) {
+		if (!store_row_op(rows, row, ops, count, &op))
+			return false;
+		if (op != NULL)
+			IDENTIFY(op)->user_id = pg_row_i64(rows, row, 1);
+	}
+	return true;
+}
+
+/* Run again after its reply was lost, it finds the users that it made. */
+const struct pg_statement store_identify_statement = {.name = "identify",
+	.sql = store_identify_sql,
+	.batched = true,
+	.repeatable = true,
+	.encode = identify_encode,
+	.decode = identify_decode};
+
+void store_identify(struct pg *pg, struct store_identify *identify)
+{
+	identify->user_id = 0;
+	pg_submit(pg, &identify->op, &store_identify_statement);
 }
 
 /* --- who am I? --- */

@@ -46,6 +46,15 @@ struct store_sign_up {
 };
 void store_sign_up(struct pg *pg, struct store_sign_up *sign_up);
 
+/* The user that an outside identity provider's person is; the first time makes it, with an empty account. Only
+ * that first time looks at email ("": none; one that somebody has is left out) and name. Batched. */
+struct store_identify {
+	struct pg_op op;
+	const char *issuer, *subject, *email, *name;
+	int64_t user_id;
+};
+void store_identify(struct pg *pg, struct store_identify *identify);
+
 /* A person, as the contract shows it to itself. STORE_REPLY (200) or STORE_NOT_FOUND. Batched. */
 struct store_me {
 	struct pg_op op;

@@ -13,7 +13,8 @@ extern const struct pg_statement store_pay_statement, store_cancel_statement,
 	store_keys_known_statement;
 /* store_accounts.c */
 extern const struct pg_statement store_charge_statement, store_balance_statement,
-	store_login_statement, store_sign_up_statement, store_me_statement, store_ledger_statement;
+	store_login_statement, store_sign_up_statement, store_me_statement, store_ledger_statement,
+	store_identify_statement;
 /* store_revocations.c */
 extern const struct pg_statement store_revoke_statement, store_revoked_statement;
 /* store_catalog.c */

@@ -1,21 +1,25 @@
-/* libjwt reads and checks the signature; what a token must say is judged here. Two rules keep it
- * safe: the algorithm is asked for after decoding and must be HS256, whatever the header claimed,
- * and the time comes from the caller. */
+/* jws.c reads a token and libjwt checks its signature; what a token must say is judged here. Two rules keep it
+ * safe: the algorithm must be HS256, whatever the header claimed, and the time comes from the caller. */
 #include "proto/jwt.h"
 
-#include <errno.h>
 #include <jwt.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/base/buf.h"
 #include "proto/base/check.h"
+#include "proto/jws.h"
 
-enum { CLOCK_SKEW_SECONDS = 5, ID_BYTES = 16, NUMBER_SIZE = 24 };
+enum { ID_BYTES = 16, NUMBER_SIZE = 24 };
+
+struct secret {
+	char *id; /* NULL: there is no such secret */
+	unsigned char *bytes;
+	int len;
+};
 
 struct access_token_key {
-	unsigned char *secret;
-	int secret_len;
+	struct secret current, previous;
 	char *issuer, *audience;
 };
 
@@ -28,17 +32,34 @@ static void check_fits(const struct access_token_key *key)
 	access_token_sign(key, &longest, INT64_MAX, text);
 }
 
-struct access_token_key *access_token_key_new(
-	const char *secret, const char *issuer, const char *audience)
+static struct secret make_secret(const char *id, const char *text)
 {
-	size_t len = strlen(secret);
+	size_t len = strlen(text);
+
 	CHECK(len >= ACCESS_TOKEN_SECRET_MIN && len <= INT16_MAX);
+	return (struct secret){must_strdup(id), (unsigned char *)must_strdup(text), (int)len};
+}
+
+static void free_secret(struct secret *secret)
+{
+	if (secret->id == NULL)
+		return;
+	sodium_memzero(secret->bytes, (size_t)secret->len);
+	free(secret->bytes);
+	free(secret->id);
+}
+
+struct access_token_key *access_token_key_new(const struct access_token_settings *settings)
+{
+	const char *previous = settings->previous_secret;
+	struct access_token_key *key = must_calloc(1, sizeof(*key));
+
 	CHECK(sodium_init() >= 0);
-	struct access_token_key *key = must_malloc(sizeof(*key));
-	key->secret = (unsigned char *)must_strdup(secret);
-	key->secret_len = (int)len;
-	key->issuer = must_strdup(issuer);
-	key->audience = must_strdup(audience);
+	key->current = make_secret(settings->key_id, settings->secret);
+	if (previous != NULL && previous[0] != '\0')
+		key->previous = make_secret(settings->previous_key_id, previous);
+	key->issuer = must_strdup(settings->issuer);
+	key->audience = must_strdup(settings->audience);
 	check_fits(key);
 	return key;
 }
@@ -47,8 +68,8 @@ void access_token_key_free(struct access_token_key *key)
 {
 	if (key == NULL)
 		return;
-	sodium_memzero(key->secret, (size_t)key->secret_len);
-	free(key->secret);
+	free_secret(&key->current);
+	free_secret(&key->previous);
 	free(key->issuer);
 	free(key->audience);
 	free(key);
@@ -87,7 +108,8 @@ void access_token_sign(const struct access_token_key *key, const struct access_t
 {
 	jwt_t *jwt;
 	CHECK(jwt_new(&jwt) == 0);
-	CHECK(jwt_set_alg(jwt, JWT_ALG_HS256, key->secret, key->secret_len) == 0);
+	CHECK(jwt_set_alg(jwt, JWT_ALG_HS256, key->current.bytes, key->current.len) == 0);
+	CHECK(jwt_add_header(jwt, "kid", key->current.id) == 0);
 	add_text(jwt, "iss", key->issuer);
 	add_text(jwt, "aud", key->audience);
 	add_subject(jwt, token->user_id);
@@ -102,24 +124,6 @@ void access_token_sign(const struct access_token_key *key, const struct access_t
 	CHECK(len < ACCESS_TOKEN_TEXT_SIZE);
 	memcpy(text, encoded, len + 1);
 	free(encoded);
-}
-
-static bool claim_is(jwt_t *jwt, const char *claim, const char *expected)
-{
-	const char *value = jwt_get_grant(jwt, claim);
-	return value != NULL && strcmp(value, expected) == 0;
-}
-
-enum claim { CLAIM_MISSING, CLAIM_INTEGER, CLAIM_WRONG };
-
-/* libjwt 1.10 gives 0 for a claim of another type, newer ones an error. */
-static enum claim integer_claim(jwt_t *jwt, const char *claim, int64_t *value)
-{
-	errno = 0;
-	*value = jwt_get_grant_int(jwt, claim);
-	if (errno == 0)
-		return *value > 0 ? CLAIM_INTEGER : CLAIM_WRONG;
-	return errno == ENOENT ? CLAIM_MISSING : CLAIM_WRONG;
 }
 
 /* A decimal number in the one spelling that signing gives: no sign, no zero in front. */
@@ -139,61 +143,57 @@ static bool parse_subject(const char *text, int64_t *user_id)
 	return true;
 }
 
-static bool times_ok(jwt_t *jwt, int64_t now_unix_s, int64_t *expires_unix_s)
+/* By its kid; a token that has none is of the time before there were any. */
+static const struct secret *find_secret(const struct access_token_key *key, const struct jws *jws)
 {
-	int64_t issued, not_before;
-	if (integer_claim(jwt, "exp", expires_unix_s) != CLAIM_INTEGER ||
-		*expires_unix_s <= now_unix_s)
-		return false;
-	enum claim read = integer_claim(jwt, "iat", &issued);
-	if (read == CLAIM_WRONG ||
-		(read == CLAIM_INTEGER && issued > now_unix_s + CLOCK_SKEW_SECONDS))
-		return false;
-	read = integer_claim(jwt, "nbf", &not_before);
-	return read == CLAIM_MISSING || (read == CLAIM_INTEGER && not_before <= now_unix_s);
+	const char *kid;
+
+	if (!jws_key_id(jws, &kid))
+		return NULL;
+	if (kid == NULL || strcmp(kid, key->current.id) == 0)
+		return &key->current;
+	if (key->previous.id != NULL && strcmp(kid, key->previous.id) == 0)
+		return &key->previous;
+	return NULL;
 }
 
-static bool judge(const struct access_token_key *key, jwt_t *jwt, int64_t now_unix_s,
+static bool is_signed(const struct jws *jws, const struct secret *secret)
+{
+	jwt_t *jwt = NULL;
+
+	if (secret == NULL || jwt_decode(&jwt, jws->text, secret->bytes, secret->len) != 0)
+		return false;
+	bool same = jwt_get_alg(jwt) == JWT_ALG_HS256;
+	jwt_free(jwt);
+	return same;
+}
+
+static bool judge(const struct access_token_key *key, const struct jws *jws, int64_t now_unix_s,
 	struct access_token *token)
 {
 	struct access_token judged;
-	if (jwt_get_alg(jwt) != JWT_ALG_HS256 || !claim_is(jwt, "iss", key->issuer) ||
-		!claim_is(jwt, "aud", key->audience) ||
-		!parse_subject(jwt_get_grant(jwt, "sub"), &judged.user_id) ||
-		!times_ok(jwt, now_unix_s, &judged.expires_unix_s))
-		return false;
-	judged.admin = claim_is(jwt, "role", "admin");
-	*token = judged;
-	return true;
-}
+	const char *role = jws_claim(jws, "role");
 
-/* base64url and two dots: libjwt's own decoding lets other bytes pass. */
-static bool looks_like_token(const char *text)
-{
-	static const char allowed[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	for (int part = 0; part < 3; part++) {
-		size_t len = strspn(text, allowed);
-		if (len == 0)
-			return false;
-		text += len;
-		if (*text != (part < 2 ? '.' : '\0'))
-			return false;
-		text++;
-	}
+	if (!jws_algorithm_is(jws, "HS256") || !jws_is_by(jws, key->issuer) ||
+		!jws_is_for(jws, key->audience) ||
+		!parse_subject(jws_claim(jws, "sub"), &judged.user_id) ||
+		!jws_is_current(jws, now_unix_s, &judged.expires_unix_s) ||
+		!is_signed(jws, find_secret(key, jws)))
+		return false;
+	judged.admin = role != NULL && strcmp(role, "admin") == 0;
+	*token = judged;
 	return true;
 }
 
 bool access_token_verify(const struct access_token_key *key, const char *text, int64_t now_unix_s,
 	struct access_token *token)
 {
+	struct jws jws;
+
 	if (strnlen(text, ACCESS_TOKEN_TEXT_SIZE) == ACCESS_TOKEN_TEXT_SIZE ||
-		!looks_like_token(text))
+		!jws_read(text, &jws))
 		return false;
-	jwt_t *jwt = NULL;
-	if (jwt_decode(&jwt, text, key->secret, key->secret_len) != 0)
-		return false;
-	bool ours = judge(key, jwt, now_unix_s, token);
-	jwt_free(jwt);
+	bool ours = judge(key, &jws, now_unix_s, token);
+	jws_free(&jws);
 	return ours;
 }

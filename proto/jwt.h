@@ -1,6 +1,7 @@
-/* Access tokens: JSON Web Tokens (RFC 7519) by libjwt. The algorithm is the settings', never the
- * token's: HS256 with one secret. Claims: iss, aud, sub (the user's id, decimal), role, iat, exp, jti.
- * The public names start with access_token_, since libjwt owns jwt_. */
+/* Access tokens that are ours: JSON Web Tokens (RFC 7519) by libjwt. The algorithm is the settings', never the
+ * token's: HS256 with one secret, or for a while with two, so that it can be changed: the current one signs, the
+ * previous one is still believed. Header: kid, which names the secret. Claims: iss, aud, sub (the user's id,
+ * decimal), role, iat, exp, jti. The public names start with access_token_, since libjwt owns jwt_. */
 #ifndef ONSALE_PROTO_JWT_H
 #define ONSALE_PROTO_JWT_H
 
@@ -15,17 +16,24 @@ struct access_token {
 	int64_t expires_unix_s;
 };
 
+/* Secrets have at least ACCESS_TOKEN_SECRET_MIN bytes; previous_secret is NULL or "" where there is none. */
+struct access_token_settings {
+	const char *key_id, *secret;
+	const char *previous_key_id, *previous_secret;
+	const char *issuer, *audience;
+};
+
 struct access_token_key;
 
-/* secret: at least ACCESS_TOKEN_SECRET_MIN bytes; the texts are copied. */
-struct access_token_key *access_token_key_new(
-	const char *secret, const char *issuer, const char *audience);
+/* The texts are copied. */
+struct access_token_key *access_token_key_new(const struct access_token_settings *settings);
 void access_token_key_free(struct access_token_key *key);
 
 void access_token_sign(const struct access_token_key *key, const struct access_token *token,
 	int64_t now_unix_s, char text[ACCESS_TOKEN_TEXT_SIZE]);
 
-/* False: malformed, another algorithm, not ours, for another audience, expired or not yet valid. */
+/* False: malformed, another algorithm, by an unknown secret, not ours, for another audience, expired or not yet
+ * valid. A token that names no secret is one of the current one's. */
 bool access_token_verify(const struct access_token_key *key, const char *text, int64_t now_unix_s,
 	struct access_token *token);
 

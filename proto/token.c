@@ -7,7 +7,7 @@
 #include <string.h>
 #include "proto/base/check.h"
 
-enum token_kind { KIND_QUEUE_TOKEN = 1, KIND_QUEUE_PASS = 2 };
+enum token_kind { KIND_QUEUE_TOKEN = 1, KIND_QUEUE_PASS = 2, KIND_SIGNUP_CHALLENGE = 3 };
 
 enum {
 	KEY_ID = 1,
@@ -138,5 +138,25 @@ bool queue_pass_verify(const struct token_key *key, const char *text, struct que
 		.user_id = (int64_t)fields[1],
 		.nonce = fields[2],
 		.expires_unix_ms = (int64_t)fields[3]};
+	return true;
+}
+
+void signup_challenge_sign(const struct token_key *key, const struct signup_challenge *challenge,
+	char text[TOKEN_TEXT_SIZE])
+{
+	const uint64_t fields[FIELDS] = {
+		(uint64_t)challenge->bits, (uint64_t)challenge->expires_unix_ms, challenge->nonce};
+	sign(key, KIND_SIGNUP_CHALLENGE, fields, text);
+}
+
+bool signup_challenge_verify(
+	const struct token_key *key, const char *text, struct signup_challenge *challenge)
+{
+	uint64_t fields[FIELDS];
+	if (!verify(key, KIND_SIGNUP_CHALLENGE, text, fields))
+		return false;
+	*challenge = (struct signup_challenge){.bits = (int64_t)fields[0],
+		.expires_unix_ms = (int64_t)fields[1],
+		.nonce = fields[2]};
 	return true;
 }

@@ -1,4 +1,4 @@
-/* Queue tokens and passes: short texts that only we can make, checked without asking anybody.
+/* Queue tokens, passes and sign-up challenges: short texts that only we can make, checked without asking anybody.
  *
  *   base64url( kind 1 | key id 1 | fields, 8 bytes each, big-endian | tag 16 )
  *
@@ -42,5 +42,18 @@ void queue_pass_sign(
 	const struct token_key *key, const struct queue_pass *pass, char text[TOKEN_TEXT_SIZE]);
 /* Says nothing of the expiry: the caller compares it with its clock. */
 bool queue_pass_verify(const struct token_key *key, const char *text, struct queue_pass *pass);
+
+/* What a sign-up must do some work for; see proto/proof.h. */
+struct signup_challenge {
+	int64_t bits;
+	int64_t expires_unix_ms;
+	uint64_t nonce; /* so that no two are the same */
+};
+
+void signup_challenge_sign(const struct token_key *key, const struct signup_challenge *challenge,
+	char text[TOKEN_TEXT_SIZE]);
+/* Says nothing of the expiry. */
+bool signup_challenge_verify(
+	const struct token_key *key, const char *text, struct signup_challenge *challenge);
 
 #endif

@@ -21,6 +21,8 @@ struct seat_maps;
 struct in_flight_keys;
 struct revocations;
 struct limits;
+struct idp;
+struct known_people;
 struct docs;
 struct net;
 struct ticker;
@@ -52,6 +54,8 @@ struct app {
 	struct hasher *hasher;
 	struct token_key *token_key;
 	struct access_token_key *access_token_key;
+	struct idp *idp; /* NULL where there is none */
+	struct known_people *known_tokens, *known_identities;
 	struct queue_pace pace;
 	struct catalog *catalog;
 	struct seat_maps *seat_maps;

@@ -14,6 +14,7 @@
 #include "proto/base/check.h"
 #include "proto/base/log.h"
 #include "proto/jwt.h"
+#include "server/authenticate.h"
 #include "server/hasher.h"
 #include "server/route.h"
 #include "server/serve.h"
@@ -235,10 +236,7 @@ static void print_user(void *context, int64_t id)
 static int make_users(const struct settings *settings, int64_t count, int64_t balance, bool admin)
 {
 	struct pg_session *session = open_session(settings);
-	struct token_printer printer = {
-		access_token_key_new(settings->auth_jwt_secret, settings->auth_jwt_issuer,
-			settings->auth_jwt_audience),
-		admin, time(NULL)};
+	struct token_printer printer = {authenticate_key(settings), admin, time(NULL)};
 	char why[WHY_SIZE];
 	int status = 1;
 

@@ -21,6 +21,14 @@ static const char PROBLEM_TYPE[] = "application/problem+json";
 
 /* --- ends --- */
 
+static void flow_free(struct flow *flow)
+{
+	flow->app->counters.in_flight--;
+	if (flow->cleanup != NULL)
+		flow->cleanup(flow);
+	free(flow);
+}
+
 static void flow_end(struct flow *flow, struct reply *reply)
 {
 	CHECK(!flow->ended);
@@ -29,10 +37,16 @@ static void flow_end(struct flow *flow, struct reply *reply)
 		reply->request_id = flow->request_id;
 		conn_reply(flow->conn, reply);
 	}
-	flow->app->counters.in_flight--;
-	if (flow->cleanup != NULL)
-		flow->cleanup(flow);
-	free(flow);
+	flow_free(flow);
+}
+
+void flow_release(struct flow *flow)
+{
+	CHECK(!flow->ended);
+	flow->ended = true;
+	if (flow->conn != NULL)
+		conn_set_flow(flow->conn, NULL);
+	flow_free(flow);
 }
 
 void flow_reply(struct flow *flow, int status, const char *content_type, const char *headers,

@@ -62,6 +62,9 @@ void flow_fail_validation(struct flow *flow, const struct json_errors *errors);
 /* The refusal that fits a store's result other than DB_OK. */
 void flow_fail_db(struct flow *flow, enum db_result result);
 
+/* Ends the flow without a reply: another one may begin for its request, where the client is still there. */
+void flow_release(struct flow *flow);
+
 /* The client went away: called by net.c. */
 void flow_lose_client(struct flow *flow);
 

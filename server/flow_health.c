@@ -6,6 +6,7 @@
 #include "server/catalog.h"
 #include "server/flow.h"
 #include "server/flows.h"
+#include "server/known_people.h"
 #include "server/net.h"
 #include "server/revocations.h"
 
@@ -100,6 +101,12 @@ void metrics_start(const struct request *request)
 	metric(&out, "onsale_revocations", "gauge",
 		"Access tokens that were logged out and have not expired.",
 		revocations_count(app->revocations));
+	metric(&out, "onsale_known_tokens", "gauge",
+		"Access tokens that were verified and are remembered.",
+		known_people_count(app->known_tokens));
+	metric(&out, "onsale_known_identities", "gauge",
+		"People of the identity provider whose users are remembered.",
+		known_people_count(app->known_identities));
 	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8",
 		"Cache-Control: no-store\r\n", out.data, out.len);
 	buf_free(&out);

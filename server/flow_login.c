@@ -5,6 +5,7 @@
 #include <string.h>
 #include "db/store_accounts.h"
 #include "proto/base/clock.h"
+#include "proto/email.h"
 #include "proto/json.h"
 #include "proto/jwt.h"
 #include "server/flow.h"
@@ -13,11 +14,11 @@
 #include "server/limits.h"
 #include "server/net.h"
 
-enum { EMAIL_MAX = 254, PASSWORD_MAX = 256 }; /* code points */
+enum { PASSWORD_MAX = 256 }; /* code points */
 
 struct login {
 	struct flow flow;
-	char email[4 * EMAIL_MAX + 1];
+	char email[EMAIL_SIZE];
 	struct store_login store;
 	struct hasher_job job;
 };

@@ -1,21 +1,25 @@
-/* Sign up: argon2id on the worker thread, then the person and its account in one transaction, where the
- * unique index over e-mail addresses decides.
+/* Sign up: the proof of work, where the settings ask for one, then argon2id on the worker thread, then the person
+ * and its account in one transaction, where the unique index over e-mail addresses decides.
  *   signup_start -> password_hashed -> signed_up -> end */
 #include <sodium.h>
 #include <string.h>
 #include "db/store_accounts.h"
+#include "proto/base/clock.h"
+#include "proto/email.h"
 #include "proto/json.h"
+#include "proto/proof.h"
+#include "proto/token.h"
 #include "server/flow.h"
 #include "server/flows.h"
 #include "server/hasher.h"
 
 /* In code points. */
-enum { EMAIL_MAX = 254, PASSWORD_MIN = 8, PASSWORD_MAX = 256, NAME_MAX_POINTS = 100 };
+enum { PASSWORD_MIN = 8, PASSWORD_MAX = 256, NAME_MAX_POINTS = 100 };
 enum { REPLY_MAX = 16 * 1024 };
 
 struct signup {
 	struct flow flow;
-	char email[4 * EMAIL_MAX + 1], name[4 * NAME_MAX_POINTS + 1];
+	char email[EMAIL_SIZE], name[4 * NAME_MAX_POINTS + 1];
 	struct hasher_job job;
 	struct store_sign_up store;
 };
@@ -30,29 +34,6 @@ static void signup_cleanup(struct flow *flow)
 	sodium_memzero(signup->job.password, sizeof signup->job.password);
 }
 
-/* Blanks of any script, and what is not seen at all: two addresses that look the same are the same. */
-static bool has_space(const char *text)
-{
-	static const char *const spaces[] = {" ", "\u00a0", "\u00ad", "\u1680", "\u2000", "\u2001",
-		"\u2002", "\u2003", "\u2004", "\u2005", "\u2006", "\u2007", "\u2008", "\u2009",
-		"\u200a", "\u200b", "\u200c", "\u200d", "\u2028", "\u2029", "\u202f", "\u205f",
-		"\u2060", "\u3000", "\ufeff"};
-
-	for (size_t i = 0; i < ARRAY_LEN(spaces); i++)
-		if (strstr(text, spaces[i]) != NULL)
-			return true;
-	return false;
-}
-
-/* One @ with something on both sides; whether mail gets there only sending some would show. */
-static bool is_address(const char *text)
-{
-	const char *at = strchr(text, '@');
-
-	return at != NULL && at != text && at[1] != '\0' && strchr(at + 1, '@') == NULL &&
-	       !has_space(text);
-}
-
 static bool read_fields(struct signup *signup, struct json_object *body)
 {
 	struct json_errors errors = {0};
@@ -60,7 +41,7 @@ static bool read_fields(struct signup *signup, struct json_object *body)
 
 	if (json_read_text(body, "email", JSON_REQUIRED, 1, EMAIL_MAX, &email, &errors) ==
 			JSON_PRESENT &&
-		!is_address(email))
+		!email_ok(email))
 		json_error_add(&errors, "email", "must be an e-mail address");
 	json_read_text(
 		body, "password", JSON_REQUIRED, PASSWORD_MIN, PASSWORD_MAX, &password, &errors);
@@ -75,6 +56,62 @@ static bool read_fields(struct signup *signup, struct json_object *body)
 	return true;
 }
 
+/* --- the proof of work --- */
+
+struct proof {
+	const char *challenge, *nonce; /* the body's */
+};
+
+/* False where the body has none, or its members are wrong; the flow was ended. */
+static bool read_proof(struct signup *signup, struct json_object *body, struct proof *proof)
+{
+	struct json_errors errors = {0};
+	struct json_object *object = NULL;
+
+	if (json_read_object(body, "proof", JSON_OPTIONAL, &object, &errors) == JSON_ABSENT) {
+		flow_fail(&signup->flow, PROBLEM_PROOF_REQUIRED);
+		return false;
+	}
+	if (object != NULL) {
+		strcpy(errors.prefix, "proof.");
+		json_read_text(object, "challenge", JSON_REQUIRED, 1, TOKEN_TEXT_SIZE,
+			&proof->challenge, &errors);
+		json_read_text(
+			object, "nonce", JSON_REQUIRED, 1, PROOF_NONCE_MAX, &proof->nonce, &errors);
+	}
+	if (errors.count == 0)
+		return true;
+	flow_fail_validation(&signup->flow, &errors);
+	return false;
+}
+
+/* Judged before a password is hashed, which costs us more than this costs anybody who has no proof. */
+static bool pass_proof(struct signup *signup, struct json_object *body)
+{
+	struct app *app = signup->flow.app;
+	struct proof proof = {NULL, NULL};
+	struct signup_challenge challenge;
+
+	if (app->settings.signup_proof_bits == 0)
+		return true;
+	if (!read_proof(signup, body, &proof))
+		return false;
+	if (!signup_challenge_verify(app->token_key, proof.challenge, &challenge) ||
+		challenge.bits < app->settings.signup_proof_bits ||
+		!proof_holds(
+			proof.challenge, signup->email, proof.nonce, (unsigned)challenge.bits)) {
+		flow_fail(&signup->flow, PROBLEM_PROOF_INVALID);
+		return false;
+	}
+	if (challenge.expires_unix_ms <= clock_unix_ms()) {
+		flow_fail(&signup->flow, PROBLEM_PROOF_EXPIRED);
+		return false;
+	}
+	return true;
+}
+
+/* --- */
+
 void signup_start(const struct request *request)
 {
 	struct signup *signup = flow_new(sizeof *signup, request);
@@ -86,7 +123,7 @@ void signup_start(const struct request *request)
 	body = flow_read_body(&signup->flow, request, false);
 	if (body == NULL)
 		return;
-	bool good = read_fields(signup, body);
+	bool good = read_fields(signup, body) && pass_proof(signup, body);
 	json_object_free(body);
 	if (!good)
 		return;

@@ -5,6 +5,7 @@
 struct request;
 
 /* people */
+void challenge_start(const struct request *request);
 void signup_start(const struct request *request);
 void login_start(const struct request *request);
 void logout_start(const struct request *request);

@@ -416,7 +416,7 @@ void conn_set_headers(struct conn *conn, const char *headers)
 
 void conn_set_flow(struct conn *conn, struct flow *flow)
 {
-	CHECK(conn->flow == NULL && conn->state == CONN_WORK);
+	CHECK((conn->flow == NULL || flow == NULL) && conn->state == CONN_WORK);
 	conn->flow = flow;
 }
 

@@ -41,7 +41,8 @@ const struct address *conn_peer(const struct conn *conn);
 /* Further header lines of the reply of the request in work, whatever the flow says; copied. */
 void conn_set_headers(struct conn *conn, const char *headers);
 
-/* The flow that now works for this connection; conn_lost is told when the client goes away. */
+/* The flow that now works for this connection, and is told when the client goes away; NULL: none, until the next
+ * one begins. */
 void conn_set_flow(struct conn *conn, struct flow *flow);
 
 /* Queues the reply of the request in work; ends the request. Fills in what follows from the request: date,

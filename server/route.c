@@ -1,19 +1,19 @@
-/* A request's first steps: route, guard, flow. */
+/* A request's first steps: route, who asks, guard, limit, flow. */
 #include "server/route.h"
 
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 #include "proto/base/buf.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/cors.h"
 #include "proto/http.h"
-#include "proto/jwt.h"
+#include "server/authenticate.h"
 #include "server/client_address.h"
 #include "server/flow.h"
 #include "server/flows.h"
+#include "server/identify.h"
 #include "server/limits.h"
 #include "server/net.h"
 #include "server/revocations.h"
@@ -48,6 +48,8 @@ static const struct route {
 	{HTTP_GET, "/v1/events/{}/performances", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL,
 		performances_start},
 	{HTTP_POST, "/v1/users", GUARD_NONE, LIMIT_SIGNUP, PRIORITY_ACCOUNT, signup_start},
+	{HTTP_GET, "/v1/users/challenge", GUARD_NONE, LIMIT_NONE, PRIORITY_ACCOUNT,
+		challenge_start},
 	{HTTP_POST, "/v1/sessions", GUARD_NONE, LIMIT_LOGIN, PRIORITY_ACCOUNT, login_start},
 	{HTTP_DELETE, "/v1/sessions/current", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT,
 		logout_start},
@@ -172,36 +174,10 @@ static void reply_options(const struct request *request, unsigned allowed)
 
 /* --- guards --- */
 
-/* Who asks. False where the guard refused; the request was answered. */
-static bool pass_guard(struct request *request, enum guard guard)
+static void refuse_token(const struct request *request)
 {
-	struct app *app = request->app;
-	const char *authorization = http_header(request->parser, "authorization");
-	struct access_token token;
-
-	if (guard == GUARD_NONE)
-		return true;
-	if (authorization == NULL || strncasecmp(authorization, "Bearer ", 7) != 0 ||
-		!access_token_verify(
-			app->access_token_key, authorization + 7, clock_unix_ms() / 1000, &token) ||
-		revocations_have(app->revocations, authorization + 7)) {
-		request_fail(request->conn, request->id, false, PROBLEM_UNAUTHORIZED,
-			"WWW-Authenticate: Bearer\r\n");
-		return false;
-	}
-	if (!revocations_loaded(app->revocations)) { /* it may have been logged out */
-		request_fail(request->conn, request->id, false, PROBLEM_UNAVAILABLE, NULL);
-		return false;
-	}
-	if (guard == GUARD_ADMIN && !token.admin) {
-		request_fail(request->conn, request->id, false, PROBLEM_FORBIDDEN, NULL);
-		return false;
-	}
-	request->user_id = token.user_id;
-	request->admin = token.admin;
-	request->token = authorization + 7;
-	request->token_expires_unix_s = token.expires_unix_s;
-	return true;
+	request_fail(request->conn, request->id, false, PROBLEM_UNAUTHORIZED,
+		"WWW-Authenticate: Bearer\r\n");
 }
 
 /* Not too often: by the client's address and, where the call knows who asks, by person. False where it was; the
@@ -229,6 +205,47 @@ static bool pass_limit(const struct request *request, enum limit limit)
 	return false;
 }
 
+/* Whose token it is is known: whether it was logged out, and what its owner may do. False where the guard refused;
+ * the request was answered. */
+static bool pass_guard(const struct request *request, enum guard guard)
+{
+	struct app *app = request->app;
+
+	if (revocations_have(app->revocations, request->token)) {
+		refuse_token(request);
+		return false;
+	}
+	if (!revocations_loaded(app->revocations)) { /* it may have been logged out */
+		request_fail(request->conn, request->id, false, PROBLEM_UNAVAILABLE, NULL);
+		return false;
+	}
+	if (guard == GUARD_ADMIN && !request->admin) {
+		request_fail(request->conn, request->id, false, PROBLEM_FORBIDDEN, NULL);
+		return false;
+	}
+	return true;
+}
+
+static void start(struct request *request, const struct route *route)
+{
+	if (route->guard != GUARD_NONE && !pass_guard(request, route->guard))
+		return;
+	if (pass_limit(request, route->limit))
+		route->start(request);
+}
+
+/* Who asks? Mostly that is known at once. */
+static void ask_who(struct request *request, const struct route *route)
+{
+	struct newcomer newcomer;
+
+	switch (authenticate(request, &newcomer)) {
+	case AUTHENTICATION_REFUSED: refuse_token(request); break;
+	case AUTHENTICATION_DONE: start(request, route); break;
+	case AUTHENTICATION_NEW: identify_start(request, &newcomer, route, start); break;
+	}
+}
+
 /* --- */
 
 void route_request(struct app *app, struct conn *conn, struct http_parser *parser)
@@ -251,8 +268,10 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		if (route->method != method)
 			continue;
 		request.priority = route->priority;
-		if (pass_guard(&request, route->guard) && pass_limit(&request, route->limit))
-			route->start(&request);
+		if (route->guard == GUARD_NONE)
+			start(&request, route);
+		else
+			ask_who(&request, route);
 		return;
 	}
 	if (http->method == HTTP_OPTIONS && strcmp(http->path, "*") == 0)

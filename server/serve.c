@@ -15,14 +15,18 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/idp.h"
 #include "proto/jwt.h"
 #include "proto/token.h"
 #include "server/adopt.h"
 #include "server/app.h"
+#include "server/authenticate.h"
 #include "server/catalog.h"
 #include "server/docs.h"
 #include "server/hasher.h"
+#include "server/idp_keys.h"
 #include "server/keys.h"
+#include "server/known_people.h"
 #include "server/limits.h"
 #include "server/net.h"
 #include "server/revocations.h"
@@ -145,10 +149,19 @@ static void make_keys(struct app *app)
 	const struct settings *s = &app->settings;
 
 	app->token_key = token_key_new(s->auth_queue_secret, strlen(s->auth_queue_secret));
-	app->access_token_key = access_token_key_new(
-		s->auth_jwt_secret, s->auth_jwt_issuer, s->auth_jwt_audience);
+	app->access_token_key = authenticate_key(s);
 	app->pace = (struct queue_pace){
 		s->queue_poll_min_ms, s->queue_poll_max_ms, s->queue_polls_per_second};
+}
+
+static bool open_identity_provider(struct app *app, char *why, size_t why_size)
+{
+	app->known_tokens = known_people_new(KNOWN_PEOPLE_MAX);
+	app->known_identities = known_people_new(KNOWN_PEOPLE_MAX);
+	if (app->settings.auth_idp_issuer[0] == '\0')
+		return true;
+	app->idp = idp_keys_read(&app->settings, why, why_size);
+	return app->idp != NULL;
 }
 
 static bool app_open(struct app *app, char *why, size_t why_size)
@@ -157,7 +170,8 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	CHECK(app->base != NULL);
 	clock_turn();
 	make_keys(app);
-	if (!open_redis(app, why, why_size) || !open_pg(app, why, why_size))
+	if (!open_identity_provider(app, why, why_size) || !open_redis(app, why, why_size) ||
+		!open_pg(app, why, why_size))
 		return false;
 	app->hasher = hasher_new(app->base, (unsigned)app->settings.auth_argon2_memory_kib,
 		(unsigned)app->settings.auth_argon2_passes);
@@ -202,6 +216,9 @@ static void app_close(struct app *app)
 	docs_free(app->docs);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
+	idp_free(app->idp);
+	known_people_free(app->known_tokens);
+	known_people_free(app->known_identities);
 	event_base_free(app->base);
 }
 
@@ -259,6 +276,16 @@ static bool wait_until_ready(struct app *app)
 	return app->draining || net_listen(app->net);
 }
 
+static void on_hangup(evutil_socket_t signal, short what, void *arg)
+{
+	struct app *app = arg;
+	(void)signal;
+	(void)what;
+
+	if (app->idp != NULL)
+		idp_keys_read_again(app);
+}
+
 static bool settled(const struct app *app)
 {
 	return app->counters.in_flight == 0 && net_connections(app->net) == 0;
@@ -296,6 +323,15 @@ static void raise_file_limit(void)
 	}
 }
 
+static struct event *heed(struct app *app, int signal_number, event_callback_fn callback)
+{
+	struct event *event = evsignal_new(app->base, signal_number, callback, app);
+
+	CHECK(event != NULL);
+	event_add(event, NULL);
+	return event;
+}
+
 int serve(const struct settings *settings)
 {
 	struct app app = {.settings = *settings};
@@ -308,19 +344,15 @@ int serve(const struct settings *settings)
 		app_close(&app);
 		return 1;
 	}
-	struct event *term = evsignal_new(app.base, SIGTERM, on_signal, &app);
-	struct event *interrupt = evsignal_new(app.base, SIGINT, on_signal, &app);
-	CHECK(term != NULL && interrupt != NULL);
-	event_add(term, NULL);
-	event_add(interrupt, NULL);
+	struct event *signals[] = {heed(&app, SIGTERM, on_signal), heed(&app, SIGINT, on_signal),
+		heed(&app, SIGHUP, on_hangup)};
 	bool listening = wait_until_ready(&app);
 	bool clean = listening && run(&app);
 	log_info("stopped");
-	if (!clean)
-		_exit(listening ? 0
-				: 1); /* flows are still at work in the stores: they have no end to be brought to */
-	event_free(term);
-	event_free(interrupt);
+	if (!clean) /* flows are still at work in the stores: they have no end to be brought to */
+		_exit(listening ? 0 : 1);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		event_free(signals[i]);
 	app_close(&app);
 	return 0;
 }

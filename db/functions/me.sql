@@ -7,7 +7,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 BEGIN
 	RETURN QUERY
-	SELECT q.request, '{"id":' || u.id || ',"email":' || to_json(u.email) || ',"name":' || to_json(u.name)
+	SELECT q.request, '{"id":' || u.id || ',"email":' || coalesce(to_json(u.email)::text, 'null') || ',"name":' || to_json(u.name)
 		|| ',"role":"' || u.role || '","balance":' || a.balance || ',"points":' || a.points
 		|| ',"currency":' || to_json(currency) || '}'
 	FROM unnest(user_ids) WITH ORDINALITY AS q(user_id, request)

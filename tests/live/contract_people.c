@@ -1,7 +1,9 @@
 /* The contract's rows on people: sign-up, log-in, log-out, who they are, balance, ledger, charges. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/proof.h"
 #include "tests/support/crowd.h"
 #include "tests/support/process.h"
 #include "tests/support/wait.h"
@@ -310,6 +312,227 @@ Test(contract_people, too_many_sign_ups)
 	cr_assert(count(world, "SELECT count(*) FROM users WHERE password_hash IS NOT NULL") ==
 		  (int64_t)made);
 	crowd_free(crowd);
+	world_close(world);
+}
+
+/* --- sign-up with a proof of work --- */
+
+enum { PROOF_BITS = 8 };
+
+static struct answer *challenge_of(struct world *world, unsigned instance)
+{
+	struct call call = {.method = "GET", .path = "/v1/users/challenge"};
+
+	return expect_at(world, instance, &call, 200, NULL);
+}
+
+/* A nonce that answers, or with bits 0 one that does not. */
+static const char *nonce_for(
+	struct world *world, const char *challenge, const char *email, unsigned bits)
+{
+	for (unsigned i = 0;; i++) {
+		const char *nonce = textf(world, "%u", i);
+		if (proof_holds(challenge, email, nonce, PROOF_BITS) == (bits > 0))
+			return nonce;
+	}
+}
+
+static const char *proven_body(struct world *world, const char *email, const char *proof)
+{
+	return textf(
+		world, "{\"email\":\"%s\",\"password\":\"12345678\",\"proof\":%s}", email, proof);
+}
+
+static const char *proof_of(struct world *world, const char *challenge, const char *nonce)
+{
+	return textf(world, "{\"challenge\":\"%s\",\"nonce\":\"%s\"}", challenge, nonce);
+}
+
+Test(contract_people, no_proof_unless_set)
+{
+	struct world *world = world_open(NULL);
+	struct answer *answer = challenge_of(world, 0);
+
+	cr_assert(answer_int(answer, "bits") == 0 && answer_int(answer, "expires_in") == 600 &&
+		  answer_is(answer, "algorithm", "sha256") &&
+		  answer_text(answer, "challenge")[0] != '\0');
+	cr_assert(answer_header_is(answer, "cache-control", "no-store"));
+	sign_up(world, proven_body(world, "a@b", "7"), 201, NULL);
+	sign_up(world, proven_body(world, "c@b", "null"), 201, NULL);
+	world_close(world);
+}
+
+/* An address that the nonce is not for: of 256 it would fit one. */
+static const char *stranger_to(struct world *world, const char *challenge, const char *nonce)
+{
+	for (unsigned i = 0;; i++) {
+		const char *email = textf(world, "eve%u@b.test", i);
+		if (!proof_holds(challenge, email, nonce, PROOF_BITS))
+			return email;
+	}
+}
+
+Test(contract_people, sign_up_with_a_proof)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--signup.proof_bits=8"}});
+	struct answer *answer = challenge_of(world, 0);
+	const char *challenge = answer_text(answer, "challenge");
+
+	cr_assert(answer_int(answer, "bits") == PROOF_BITS);
+	const char *other = answer_text(challenge_of(world, 0), "challenge");
+	cr_assert_str_neq(challenge, other);
+	const char *nonce = nonce_for(world, challenge, "ann@b.test", PROOF_BITS);
+	const char *proof = proof_of(world, challenge, nonce);
+	sign_up(world, "{\"email\":\"ann@b.test\",\"password\":\"12345678\"}", 403,
+		"proof_required");
+	sign_up(world, proven_body(world, "ann@b.test", "null"), 403, "proof_required");
+	const char *const refused[] = {
+		proof_of(world, challenge, nonce_for(world, challenge, "ann@b.test", 0)),
+		proof_of(world, "forged", nonce_for(world, "forged", "ann@b.test", PROOF_BITS)),
+		proof_of(world, textf(world, "%sA", challenge), nonce),
+		proof_of(world, textf(world, "B%s", challenge + 1),
+			nonce_for(world, textf(world, "B%s", challenge + 1), "ann@b.test",
+				PROOF_BITS)),
+	};
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		sign_up(world, proven_body(world, "ann@b.test", refused[i]), 403, "proof_invalid");
+	sign_up(world, proven_body(world, stranger_to(world, challenge, nonce), proof), 403,
+		"proof_invalid");
+	cr_assert(count(world, "SELECT count(*) FROM users WHERE password_hash IS NOT NULL") == 0);
+	sign_up(world, proven_body(world, "Ann@B.test", proof), 201, NULL);
+	sign_up(world, proven_body(world, "ann@b.test", proof), 409, "email_taken");
+	proof = proof_of(world, challenge, nonce_for(world, challenge, "bob@b.test", PROOF_BITS));
+	sign_up(world, proven_body(world, "bob@b.test", proof), 201, NULL);
+	world_close(world);
+}
+
+Test(contract_people, sign_up_with_bad_fields_of_a_proof)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--signup.proof_bits=8"}});
+	const char *challenge = answer_text(challenge_of(world, 0), "challenge");
+	const struct {
+		const char *field, *proof;
+	} wrong[] = {
+		{"proof", "7"},
+		{"proof", "[]"},
+		{"proof", "\"x\""},
+		{"proof.challenge", "{\"nonce\":\"1\"}"},
+		{"proof.challenge", "{\"challenge\":7,\"nonce\":\"1\"}"},
+		{"proof.challenge", "{\"challenge\":\"\",\"nonce\":\"1\"}"},
+		{"proof.challenge", textf(world, "{\"challenge\":\"%s%s\",\"nonce\":\"1\"}",
+					    challenge, repeated(world, "A", 64))},
+		{"proof.nonce", textf(world, "{\"challenge\":\"%s\"}", challenge)},
+		{"proof.nonce", textf(world, "{\"challenge\":\"%s\",\"nonce\":1}", challenge)},
+		{"proof.nonce", proof_of(world, challenge, "")},
+		{"proof.nonce", proof_of(world, challenge, "a\\u0000")},
+		{"proof.nonce", proof_of(world, challenge, repeated(world, "1", 65))},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		expect_wrong(world, wrong[i].field, proven_body(world, "a@b", wrong[i].proof));
+	expect_wrong(world, "email", proven_body(world, "nobody", "7"));
+	world_close(world);
+}
+
+struct late {
+	struct world *world;
+	const char *body;
+};
+
+static bool is_too_late(void *context)
+{
+	const struct late *late = context;
+	struct call call = {.method = "POST", .path = "/v1/users", .body = late->body};
+
+	return answer_is(world_call_at(late->world, 1, &call), "code", "proof_expired");
+}
+
+/* The second instance asks for more than the first, the third gives less time. */
+Test(contract_people, challenges_are_as_good_as_their_bits_and_time)
+{
+	struct world *world = world_open(
+		&(struct world_options){.instances = 3, .unmigrated = true});
+
+	world->instances[0].flags[0] = "--signup.proof_bits=7";
+	world->instances[1].flags[0] = "--signup.proof_bits=8";
+	world->instances[2].flags[0] = "--signup.proof_bits=8";
+	world->instances[2].flags[1] = "--signup.proof_ttl_seconds=1";
+	world_migrate(world);
+	world_start(world);
+	struct call call = {.method = "POST", .path = "/v1/users"};
+	for (unsigned i = 0; i < 3; i += 2) {
+		const char *challenge = answer_text(challenge_of(world, i), "challenge");
+		call.body = proven_body(world, "a@b",
+			proof_of(world, challenge, nonce_for(world, challenge, "a@b", PROOF_BITS)));
+		if (i == 0)
+			expect_at(world, 1, &call, 403, "proof_invalid");
+	}
+	struct late late = {world, call.body};
+	cr_assert(wait_until(is_too_late, &late, LIMIT_MS));
+	expect_at(world, 1, &call, 403, "proof_expired");
+	world_close(world);
+}
+
+/* More than may wait for the worker that hashes passwords: none comes that far. */
+Test(contract_people, a_crowd_without_a_proof_hashes_nothing)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--signup.proof_bits=8"}});
+	struct crowd *crowd = crowd_new();
+	const char *challenge = answer_text(challenge_of(world, 0), "challenge");
+
+	for (unsigned i = 0; i < 200; i++) {
+		const char *email = textf(world, "p%u@b", i);
+		const char *proof = proof_of(
+			world, challenge, nonce_for(world, challenge, email, 0));
+		crowd_add(crowd, &world->instances[0],
+			&(struct call){.method = "POST",
+				.path = "/v1/users",
+				.body = proven_body(world, email, i % 2 == 0 ? proof : "null")});
+	}
+	crowd_run(crowd, LIMIT_MS);
+	cr_assert(crowd_count(crowd, 403, "proof_invalid") == 100 &&
+		  crowd_count(crowd, 403, "proof_required") == 100);
+	crowd_free(crowd);
+	world_close(world);
+}
+
+/* --- a secret that changes --- */
+
+static void restart(struct world *world)
+{
+	instance_stop(&world->instances[0]);
+	instance_start(&world->instances[0]);
+}
+
+/* As an operator does it: nobody is logged out, until the old secret is taken away. */
+Test(contract_people, a_changed_secret_logs_nobody_out)
+{
+	static const char next[] = "the-next-secret-that-only-the-tests-sign-with";
+	struct world *world = world_open(NULL);
+	const char *before = world->env[2], *path = textf(world, "%s/secret", world->folder);
+
+	world_people(world, &world->people, 1, 0);
+	struct call old = {.method = "GET", .path = "/v1/me", .jwt = world->people.list[0].jwt};
+	sign_up(world, "{\"email\":\"a@b\",\"password\":\"12345678\"}", 201, NULL);
+	FILE *file = fopen(path, "w");
+	cr_assert(file != NULL && fputs(strchr(before, '=') + 1, file) > 0 && fclose(file) == 0);
+	world->env[2] = textf(world, "ONSALE_AUTH_JWT_SECRET=%s", next);
+	world->env[4] = "ONSALE_AUTH_JWT_KEY_ID=2026-11";
+	world->env[5] = textf(world, "ONSALE_AUTH_JWT_PREVIOUS_SECRET_FILE=%s", path);
+	world->env[6] = "ONSALE_AUTH_JWT_PREVIOUS_KEY_ID=1";
+	world->env[7] = NULL;
+	restart(world);
+	expect(world, &old, 200, NULL);
+	struct call new = old;
+	new.jwt = answer_text(log_in(world, "a@b", "12345678", 201, NULL), "access_token");
+	expect(world, &new, 200, NULL);
+	world->env[5] = NULL;
+	restart(world);
+	expect(world, &old, 401, "unauthorized");
+	expect(world, &new, 200, NULL);
 	world_close(world);
 }
 

@@ -25,6 +25,7 @@ EMBED(plans_reservation_page_sql, "db/statements/reservation_page.sql");
 EMBED(plans_balance_sql, "db/statements/balance.sql");
 EMBED(plans_login_sql, "db/statements/login.sql");
 EMBED(plans_sign_up_sql, "db/statements/sign_up.sql");
+EMBED(plans_identify_sql, "db/statements/identify.sql");
 EMBED(plans_me_sql, "db/statements/me.sql");
 EMBED(plans_ledger_page_sql, "db/statements/ledger_page.sql");
 EMBED(plans_revoked_sql, "db/statements/revoked.sql");
@@ -38,7 +39,7 @@ EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
 enum { RUNS = 6, STATEMENT_SIZE = 4096, PLANS_LIMIT = 64 * 1024 * 1024 };
 
 static const char *const large_tables[] = {"seats", "users", "accounts", "reservations", "ledger",
-	"idempotency", "sold", "payments", "outbox", "revocations"};
+	"idempotency", "sold", "payments", "outbox", "revocations", "identities"};
 
 /* call: of the prepared statement; run() and held() are of plans_calls.sql. */
 struct hot {
@@ -74,6 +75,9 @@ static const struct hot hots[] = {
 	{"balance", plans_balance_sql, "EXECUTE balance('{1,2,99999}')"},
 	{"login", plans_login_sql, "EXECUTE login('P7@onsale.test')"},
 	{"sign_up", plans_sign_up_sql, "EXECUTE sign_up('Early-1@onsale.test', '', 'hash')"},
+	{"identify", plans_identify_sql,
+		"EXECUTE identify('{i,i,i}', subjects(), ARRAY['', '', 'late' || run() || '@onsale.test'],"
+		" '{x,x,x}')"},
 	{"me", plans_me_sql, "EXECUTE me('{1,2,99999}', 'KRW')"},
 	{"ledger_page", plans_ledger_page_sql, "EXECUTE ledger_page(9, 0, 50)"},
 	{"revoked", plans_revoked_sql, "EXECUTE revoked(40000, 100)"},

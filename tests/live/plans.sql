@@ -3,6 +3,8 @@
 -- Sign-ups that were refused have taken numbers; the people here are 1 to 100,000.
 SELECT setval('users_id_seq', 1, false);
 INSERT INTO users (email) SELECT 'p' || n || '@onsale.test' FROM generate_series(1, 100000) AS n;
+INSERT INTO identities (issuer, subject, user_id)
+SELECT 'i', 'p' || id, id FROM users WHERE id > 0;
 INSERT INTO accounts (user_id, balance) SELECT id, 1000000 FROM users WHERE id > 0;
 INSERT INTO ledger (user_id, unit, kind, amount, balance_after)
 SELECT id, 'money', 'opening', 1000000, 1000000 FROM users WHERE id > 0;

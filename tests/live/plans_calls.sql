@@ -16,11 +16,18 @@ ALTER TABLE payments SET (autovacuum_enabled = off);
 ALTER TABLE idempotency SET (autovacuum_enabled = off);
 ALTER TABLE outbox SET (autovacuum_enabled = off);
 ALTER TABLE revocations SET (autovacuum_enabled = off);
+ALTER TABLE identities SET (autovacuum_enabled = off);
+
+-- Somebody who has come before, and in the full house somebody who has not.
+CREATE FUNCTION subjects() RETURNS text[] LANGUAGE sql AS
+$$ SELECT ARRAY['s7', 'early', CASE WHEN last_value > 1000 THEN 'late ' || run() || last_value ELSE 'early' END]
+	FROM users_id_seq $$;
 
 -- A row or two in each, so that a table is one page, and known to be: there reading all of it is what the
 -- planner likes best.
 INSERT INTO users (id, email) VALUES (-1, 'early-1@onsale.test'), (-2, 'early-2@onsale.test');
 INSERT INTO accounts SELECT id, 1000 FROM users;
+INSERT INTO identities (issuer, subject, user_id) VALUES ('i', 'early', -1), ('i', 's7', -2);
 INSERT INTO ledger (user_id, unit, kind, amount, balance_after)
 SELECT id, 'money', 'opening', 1000, 1000 FROM users;
 INSERT INTO seats (id, performance_id, section, row_name, number, price)

@@ -2,6 +2,7 @@
 // where it has a body one whose fields are wrong (`wrongFields`); the refusals that all calls share are made
 // out of these by refuse(). What takes a story is told in walk().
 "use strict";
+const { createHash } = require("node:crypto");
 const { operations, codesOf, judge, document, resolve, wrong } = require("./document");
 const corpus = require("./corpus");
 const { exchange, until } = require("./servers");
@@ -87,6 +88,7 @@ function rightRequests(w) {
 	const seats = (ids) => ({ performance_id: w.plain.performance, seat_ids: ids });
 	return {
 		signUp: () => ({ body: { email: "new@onsale.test", password: "a good password", name: "A buyer" } }),
+		getChallenge: () => ({}),
 		logOut: () => ({ jwt: w.buyer }),
 		getMe: () => ({ jwt: w.buyer }),
 		getLedger: () => ({ jwt: w.buyer }),
@@ -221,6 +223,31 @@ async function comeAndGo(w) {
 	await expect("getMe", { jwt }, 200);
 	await expect("logOut", { jwt }, 204);
 	await expect("getMe", { jwt }, 401, "unauthorized");
+}
+
+// The nonce that answers a challenge.
+function work({ challenge, bits }, email) {
+	for (let nonce = 0; ; nonce++) {
+		const hash = createHash("sha256").update(`${challenge}:${email.toLowerCase()}:${nonce}`).digest();
+		if (hash.readUInt32BE(0) < 2 ** (32 - bits))
+			return `${nonce}`;
+	}
+}
+
+// Instances that ask for some work, one of them for a challenge that was given the second before.
+async function prove(w) {
+	const body = { ...w.right.signUp().body, email: "Prover@onsale.test" };
+	const port = w.proving;
+	await expect("signUp", { body, port }, 403, "proof_required");
+	const asked = (await expect("getChallenge", { port }, 200)).json;
+	const proof = { challenge: asked.challenge, nonce: work(asked, body.email) };
+	await expect("signUp", { body: { ...body, email: "other@onsale.test", proof }, port }, 403, "proof_invalid");
+	await expect("signUp", { body: { ...body, proof }, port }, 201);
+	const brief = (await expect("getChallenge", { port: w.briefProof }, 200)).json;
+	const late = { ...body, proof: { challenge: brief.challenge, nonce: work(brief, body.email) } };
+	await until("a challenge to expire", async () =>
+		(await call("signUp", { body: late, port })).json.code === "proof_expired");
+	notes.challenge = { asked, free: (await expect("getChallenge", {}, 200)).json.bits };
 }
 
 // The first is let through, whatever becomes of it; the second is not.
@@ -421,8 +448,11 @@ async function walk(world, docsFolder) {
 		"--lock.locking_ms=120000", "--idempotency.wait_ms=50"]);
 	w.tight = await world.launch("tight", [...plain, ...["login", "signup", "join", "hold"].map(
 		(name) => `--limit.${name}_per_minute=1`)]);
+	w.proving = await world.launch("proving", [...plain, "--signup.proof_bits=8"]);
+	w.briefProof = await world.launch("brief-proof",
+		[...plain, "--signup.proof_bits=8", "--signup.proof_ttl_seconds=1"]);
 	w.tightSeats = await world.launch("tight-seats", [...quick, "--seat.per_user_max=1"]);
-	for (const port of [main, w.withDocs, w.short, w.small, w.tight, w.tightSeats])
+	for (const port of [main, w.withDocs, w.short, w.small, w.tight, w.tightSeats, w.proving, w.briefProof])
 		await ready(port);
 	w.plain = await openSale(w, { enabled: false });
 	w.lined = await openSale(w, { enabled: true });
@@ -431,6 +461,7 @@ async function walk(world, docsFolder) {
 	w.right = rightRequests(w);
 	await lookAround(w);
 	await comeAndGo(w);
+	await prove(w);
 	await lookAtDocs(w);
 	await stand(w);
 	await hurry(w);

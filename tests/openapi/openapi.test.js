@@ -108,6 +108,11 @@ test("a refund gives back what was paid, once, and the books stay right", () => 
 	assert.deepStrictEqual([double_sold, negative_balances, ledger_imbalance], [0, 0, 0]);
 });
 
+test("a challenge says what it asks for", () => {
+	assert.deepStrictEqual([notes.challenge.asked.bits, notes.challenge.asked.expires_in, notes.challenge.free],
+		[8, 600, 0]);
+});
+
 test("more seats than one person may have are a wrong field", () => {
 	assert.deepStrictEqual(notes.tooMany, ["seat_ids"]);
 });

@@ -14,9 +14,12 @@ static const char secret[] = "an access token secret of some length";
 static const struct access_token example = {
 	.user_id = 42, .admin = true, .expires_unix_s = NOW + 60};
 
+static const struct access_token_settings ours = {
+	.key_id = "1", .secret = secret, .issuer = "onsale", .audience = "shop"};
+
 static struct access_token_key *new_key(void)
 {
-	return access_token_key_new(secret, "onsale", "shop");
+	return access_token_key_new(&ours);
 }
 
 static void base64url(const void *bytes, size_t len, char text[PART_SIZE])
@@ -86,15 +89,17 @@ Test(jwt, expires)
 
 Test(jwt, is_for_one_issuer_audience_and_secret)
 {
-	struct access_token_key *others[] = {access_token_key_new(secret, "other", "shop"),
-		access_token_key_new(secret, "onsale", "other"),
-		access_token_key_new(
-			"another access token secret of some length", "onsale", "shop")};
+	struct access_token_settings others[] = {ours, ours, ours, ours};
+	others[0].issuer = "other";
+	others[1].audience = "other";
+	others[2].secret = "another access token secret of some length";
+	others[3].key_id = "2";
 	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		struct access_token_key *key = access_token_key_new(&others[i]);
 		char text[ACCESS_TOKEN_TEXT_SIZE];
-		access_token_sign(others[i], &example, NOW, text);
+		access_token_sign(key, &example, NOW, text);
 		cr_expect(!verifies(text, NOW), "%zu", i);
-		access_token_key_free(others[i]);
+		access_token_key_free(key);
 	}
 }
 
@@ -144,7 +149,8 @@ Test(jwt, judges_claims)
 		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"nbf\":1795255200}", true},
 		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"iat\":1795255205}", true},
 		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"iat\":1795255206}", false},
-		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"nbf\":1795255201}", false},
+		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"nbf\":1795255205}", true},
+		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"nbf\":1795255206}", false},
 		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"nbf\":\"1\"}", false},
 		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"nbf\":1.5}", false},
 		{"{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201,\"iat\":null}", false},
@@ -167,7 +173,9 @@ Test(jwt, judges_claims)
 		{"{" FOR_US ",\"sub\":\"99999999999999999999\",\"exp\":1795255201}", false},
 		{"{\"iss\":\"onsale\",\"sub\":\"7\",\"exp\":1795255201}", false},
 		{"{\"aud\":\"shop\",\"sub\":\"7\",\"exp\":1795255201}", false},
-		{"{\"iss\":\"onsale\",\"aud\":[\"shop\"],\"sub\":\"7\",\"exp\":1795255201}", false},
+		{"{\"iss\":\"onsale\",\"aud\":[\"x\",\"shop\"],\"sub\":\"7\",\"exp\":1795255201}",
+			true},
+		{"{\"iss\":\"onsale\",\"aud\":[\"x\"],\"sub\":\"7\",\"exp\":1795255201}", false},
 		{"{\"iss\":\"onsale2\",\"aud\":\"shop\",\"sub\":\"7\",\"exp\":1795255201}", false},
 		{"[]", false},
 		{"", false},
@@ -240,4 +248,71 @@ Test(jwt, knows_one_algorithm)
 	cr_expect(!verifies(text, NOW), "an empty secret");
 	forge(HS256, claims, secret, text);
 	cr_expect(verifies(text, NOW));
+}
+
+static bool verifies_with(const struct access_token_settings *settings, const char *text)
+{
+	struct access_token_key *key = access_token_key_new(settings);
+	struct access_token token;
+	bool verified = access_token_verify(key, text, NOW, &token);
+	access_token_key_free(key);
+	return verified;
+}
+
+static void sign_with(const struct access_token_settings *settings, char *text)
+{
+	struct access_token_key *key = access_token_key_new(settings);
+	access_token_sign(key, &example, NOW, text);
+	access_token_key_free(key);
+}
+
+/* The three steps in which an operator changes the secret: at each one, all tokens that may be about are good. */
+Test(jwt, secrets_rotate)
+{
+	static const char next[] = "the next access token secret, as long";
+	struct access_token_settings begun = ours, changed = ours, done = ours;
+	char before[ACCESS_TOKEN_TEXT_SIZE], after[ACCESS_TOKEN_TEXT_SIZE];
+	begun.previous_key_id = "2";
+	begun.previous_secret = next;
+	changed.key_id = done.key_id = "2";
+	changed.secret = done.secret = next;
+	changed.previous_key_id = "1";
+	changed.previous_secret = secret;
+	done.previous_secret = "";
+	sign_with(&begun, before);
+	sign_with(&changed, after);
+	cr_expect(verifies_with(&ours, before), "nobody signs with the new one yet");
+	cr_expect(verifies_with(&begun, before) && verifies_with(&begun, after));
+	cr_expect(verifies_with(&changed, before) && verifies_with(&changed, after));
+	cr_expect(!verifies_with(&done, before) && verifies_with(&done, after));
+}
+
+/* A kid chooses the secret; none stands for the current one. */
+Test(jwt, kid_chooses_the_secret)
+{
+	static const char claims[] = "{" FOR_US ",\"sub\":\"7\",\"exp\":1795255201}";
+	static const char other[] = "the previous access token secret, as long";
+	static const struct {
+		const char *header, *with;
+		bool good;
+	} examples[] = {
+		{HS256, secret, true},
+		{HS256, other, false},
+		{"{\"alg\":\"HS256\",\"kid\":\"1\"}", secret, true},
+		{"{\"alg\":\"HS256\",\"kid\":\"1\"}", other, false},
+		{"{\"alg\":\"HS256\",\"kid\":\"0\"}", other, true},
+		{"{\"alg\":\"HS256\",\"kid\":\"0\"}", secret, false},
+		{"{\"alg\":\"HS256\",\"kid\":\"2\"}", secret, false},
+		{"{\"alg\":\"HS256\",\"kid\":\"\"}", secret, false},
+		{"{\"alg\":\"HS256\",\"kid\":1}", secret, false},
+		{"{\"alg\":\"HS256\",\"kid\":null}", secret, false},
+	};
+	struct access_token_settings settings = ours;
+	settings.previous_key_id = "0";
+	settings.previous_secret = other;
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
+		char text[3 * PART_SIZE];
+		forge(examples[i].header, claims, examples[i].with, text);
+		cr_expect_eq(verifies_with(&settings, text), examples[i].good, "%zu", i);
+	}
 }

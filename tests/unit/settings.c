@@ -548,3 +548,36 @@ Test(settings, sample_loads)
 	printed(with_defaults);
 	cr_expect_str_eq(with_sample, with_defaults, "as it is, it changes nothing");
 }
+
+/* What a secret that changes, and an outside identity provider, need beside themselves. */
+Test(settings, keys_of_access_tokens_agree)
+{
+	static const struct {
+		const char *lines, *why; /* NULL: they do */
+	} examples[] = {
+		{"jwt_key_id = 2026-11", NULL},
+		{"jwt_key_id =", "auth.jwt_key_id"},
+		{"jwt_key_id = a b", "auth.jwt_key_id"},
+		{"jwt_previous_secret = " LONG_SECRET, "auth.jwt_previous_key_id"},
+		{"jwt_previous_key_id = 0", "auth.jwt_previous_secret is not set"},
+		{"jwt_previous_key_id = 1\njwt_previous_secret = " LONG_SECRET, "another one"},
+		{"jwt_previous_key_id = 0\njwt_previous_secret = short", "has 5 characters"},
+		{"jwt_previous_key_id = 0\njwt_previous_secret = " LONG_SECRET, NULL},
+		{"idp_issuer = https://id.test/", "auth.idp_audience"},
+		{"idp_issuer = https://id.test/\nidp_audience = shop", "auth.idp_keys"},
+		{"idp_issuer = onsale\nidp_audience = shop\nidp_keys = keys", "auth.idp_issuer"},
+		{"idp_issuer = https://id.test/\nidp_audience = shop\nidp_keys = keys", NULL},
+		{"idp_algorithm = HS256", "auth.idp_algorithm"},
+		{"idp_algorithm = ES256", NULL},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
+		char text[512], *argv[] = {NULL};
+		int argc = 0;
+		int len = snprintf(text, sizeof(text), "[auth]\n%s\n", examples[i].lines);
+		write_bytes(path, text, (size_t)len);
+		cr_expect_eq(load(path, &argc, argv), examples[i].why == NULL, "%s: %s",
+			examples[i].lines, why);
+		if (examples[i].why != NULL)
+			EXPECT_WHY(examples[i].why);
+	}
+}

@@ -1,4 +1,4 @@
-/* Queue tokens and passes: what we sign we know again, and nothing else. */
+/* Queue tokens, passes and challenges: what we sign we know again, and nothing else. */
 #include "proto/token.h"
 
 #include <criterion/criterion.h>
@@ -87,4 +87,25 @@ Test(token, refuses_another_secret)
 	cr_expect(!queue_token_verify(key, text, &token));
 	token_key_free(key);
 	token_key_free(other);
+}
+
+Test(token, challenges_are_a_kind_of_their_own)
+{
+	static const struct signup_challenge example = {
+		.bits = 20, .expires_unix_ms = 1795255200123, .nonce = UINT64_MAX};
+	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
+	char text[TOKEN_TEXT_SIZE];
+	struct signup_challenge challenge;
+	struct queue_token token;
+	struct queue_pass pass;
+	signup_challenge_sign(key, &example, text);
+	cr_assert(signup_challenge_verify(key, text, &challenge));
+	cr_expect(challenge.bits == 20 && challenge.expires_unix_ms == 1795255200123 &&
+		  challenge.nonce == UINT64_MAX);
+	cr_expect(!queue_token_verify(key, text, &token) && !queue_pass_verify(key, text, &pass));
+	queue_token_sign(key, &example_token, text);
+	cr_expect(!signup_challenge_verify(key, text, &challenge));
+	queue_pass_sign(key, &example_pass, text);
+	cr_expect(!signup_challenge_verify(key, text, &challenge));
+	token_key_free(key);
 }
