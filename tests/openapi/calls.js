@@ -413,7 +413,7 @@ async function crowded(w) {
 		await expect(id, { ...it, port }, 409, "request_in_flight");
 	}
 	for (let i = 0; i < 20; i++)
-		waiting.push(call("getBalance", { ...w.right.getBalance(), port }));
+		waiting.push(call("charge", { ...w.right.charge(), port })); // what is refused last of all
 	await until("the limit", async () => (await call("isAlive", { port })).status === 503);
 	for (const id of operations.keys())
 		await expect(id, { ...right(w, id), port }, 503, "busy");
@@ -443,7 +443,7 @@ async function walk(world, docsFolder) {
 	main = await world.launch("main", plain);
 	w.withDocs = await world.launch("with-docs", [...quick, `--http.docs_folder=${docsFolder}`]);
 	w.short = await world.launch("short", [...plain, "--seat.hold_ttl_ms=300", "--seat.sweep_ms=60000"]);
-	w.small = await world.launch("small", [...plain, "--http.in_flight_max=16", "--db.deadline_ms=60000",
+	w.small = await world.launch("small", [...plain, "--http.in_flight_max=16", "--db.deadline_ms=60000", "--db.backlog_max_ms=60000",
 		"--db.lock_timeout_ms=60000", "--db.statement_timeout_ms=60000", "--db.batch_lock_timeout_ms=10000",
 		"--lock.locking_ms=120000", "--idempotency.wait_ms=50"]);
 	w.tight = await world.launch("tight", [...plain, ...["login", "signup", "join", "hold"].map(

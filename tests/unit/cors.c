@@ -47,7 +47,7 @@ Test(cors, lines)
 	expect_lines(list, "https://evil.example", "Vary: Origin\r\n");
 	expect_lines(list, "https://b.example",
 		"Access-Control-Allow-Origin: https://b.example\r\n"
-		"Access-Control-Expose-Headers: Allow, ETag, Idempotent-Replayed, RateLimit, "
+		"Access-Control-Expose-Headers: Age, Allow, Cache-Status, ETag, Idempotent-Replayed, RateLimit, "
 		"RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id\r\n"
 		"Vary: Origin\r\n");
 }
