@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "proto/shuffle.h"
 
 enum { TOKEN_SECRET_MIN = 32, TOKEN_TEXT_SIZE = 96 };
 
@@ -22,7 +23,9 @@ void token_key_free(struct token_key *key);
 /* A place in line. */
 struct queue_token {
 	int64_t event_id, user_id;
-	int64_t number; /* the place's number in line: epoch * 2^37 + counter */
+	/* The place's number in line: epoch * 2^37 + counter. Counter 0: whichever number this person has, as
+	 * long as the line is not shuffled. */
+	int64_t number;
 	int64_t seen_unix_ms; /* when this token was given */
 };
 
@@ -42,5 +45,9 @@ void queue_pass_sign(
 	const struct token_key *key, const struct queue_pass *pass, char text[TOKEN_TEXT_SIZE]);
 /* Says nothing of the expiry: the caller compares it with its clock. */
 bool queue_pass_verify(const struct token_key *key, const char *text, struct queue_pass *pass);
+
+/* The pseudonym of a person in the shuffle of an event's line: nobody who lacks the secret can tell whose it is. */
+void entrant_of(const struct token_key *key, int64_t event_id, int64_t user_id,
+	uint8_t entrant[ENTRANT_SIZE]);
 
 #endif
