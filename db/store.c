@@ -19,8 +19,10 @@ const struct pg_statement *const store_statements[] = {&store_hold_statement, &s
 	&store_me_statement, &store_ledger_statement, &store_revoke_statement,
 	&store_revoked_statement, &store_changes_statement, &store_availability_statement,
 	&store_seats_statement, &store_event_create_statement, &store_performance_create_statement,
-	&store_queue_update_statement, &store_epoch_statement, &store_stats_statement,
-	&store_audit_statement, NULL};
+	&store_queue_update_statement, &store_epoch_statement, &store_shuffle_begin_statement,
+	&store_shuffle_add_statement, &store_shuffle_publish_statement,
+	&store_shuffle_page_statement, &store_shuffle_number_statement, &store_shuffle_statement,
+	&store_stats_statement, &store_audit_statement, NULL};
 
 void store_reply_free(struct store_reply *reply)
 {

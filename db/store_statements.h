@@ -17,6 +17,10 @@ extern const struct pg_statement store_revoke_statement, store_revoked_statement
 extern const struct pg_statement store_changes_statement, store_availability_statement,
 	store_seats_statement, store_event_create_statement, store_performance_create_statement,
 	store_queue_update_statement, store_epoch_statement;
+/* store_shuffles.c */
+extern const struct pg_statement store_shuffle_begin_statement, store_shuffle_add_statement,
+	store_shuffle_publish_statement, store_shuffle_page_statement,
+	store_shuffle_number_statement, store_shuffle_statement;
 /* store_operators.c */
 extern const struct pg_statement store_stats_statement, store_audit_statement;
 

@@ -2,6 +2,7 @@
 --
 -- KEYS  1 meta
 -- ARGV  1 epoch   2 rest, ms   3 the number that showed the need, 0 where no line was known
+--       4 '', or how far the shuffle is by PostgreSQL, for a line of which Redis does not know it: pending, done
 --
 -- The next tick sees that none came before it, and gives everybody the time to come back.
 local EPOCH_MAX = 65535 -- (epoch + 1) * 2^37 must be exact in a double
@@ -20,4 +21,7 @@ local rest_until = time[1] * 1000 + math.floor(time[2] / 1000) + rest_ms
 redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'next', '0',
 	'rest_until', string.format('%.0f', rest_until))
 redis.call('HDEL', KEYS[1], 'last_tick')
+if ARGV[4] ~= '' then
+	redis.call('HSETNX', KEYS[1], 'shuffle', ARGV[4])
+end
 return 1

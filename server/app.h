@@ -23,6 +23,7 @@ struct limits;
 struct docs;
 struct net;
 struct ticker;
+struct shuffler;
 struct sweeper;
 
 /* Plain counts, shown by /metrics. */
@@ -35,6 +36,8 @@ struct counters {
 	uint64_t clients_gone; /* clients that left before their reply */
 	uint64_t replays; /* replies given again under their key */
 	uint64_t holds, payments; /* fresh 201s */
+	uint64_t computed_us; /* by the loop's thread, as of the last turn */
+	uint64_t turn_max_us; /* the most that one turn computed */
 };
 
 struct app {
@@ -56,6 +59,7 @@ struct app {
 	struct networks trusted_proxies;
 	struct docs *docs;
 	struct ticker *ticker;
+	struct shuffler *shuffler;
 	struct sweeper *sweeper;
 	struct net *net;
 	struct counters counters;

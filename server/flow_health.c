@@ -75,6 +75,8 @@ void metrics_start(const struct request *request)
 		"Replies given again under their Idempotency-Key.", counters->replays);
 	metric(&out, "onsale_holds_total", "counter", "Holds made.", counters->holds);
 	metric(&out, "onsale_payments_total", "counter", "Payments made.", counters->payments);
+	metric(&out, "onsale_loop_turn_max_microseconds", "gauge",
+		"The most that one turn of the loop ever computed.", counters->turn_max_us);
 	metric(&out, "onsale_connections", "gauge", "Client connections open.",
 		net_connections(app->net));
 	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.",

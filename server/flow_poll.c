@@ -1,8 +1,10 @@
 /* Where does my place stand? It is also the place's heartbeat.
  *   poll_start -> polled -> place_reply -> end
  *        polled -> (the token is of a line that Redis has lost: epoch_begun -> polled) -> end
+ *        polled -> (it is from before the shuffle, and Redis has lost it since: number_read -> polled) -> end
  *        polled -> (Redis is away: place_reply_stale) -> end */
 #include <string.h>
+#include "db/store_shuffles.h"
 #include "proto/base/clock.h"
 #include "proto/token.h"
 #include "server/adopt.h"
@@ -16,6 +18,7 @@ struct poll {
 	struct catalog_event *event;
 	struct queue_op queue;
 	struct adopt_wait adopt;
+	struct store_shuffle_number shuffle;
 	bool epoch_begun;
 	bool has_pass;
 	struct queue_pass pass; /* came along, for the time when Redis is away */
@@ -24,6 +27,7 @@ struct poll {
 
 static void polled(struct queue_op *op, enum db_result result);
 static void epoch_begun(struct adopt_wait *wait, bool adopted);
+static void number_read(struct pg_op *op, enum db_result result);
 
 static void read_pass(
 	struct poll *poll, const struct request *request, const struct queue_token *token)
@@ -87,6 +91,15 @@ static void begin_epoch(struct poll *poll)
 	adopt_epoch(poll->flow.app, poll->event, poll->queue.number, &poll->adopt);
 }
 
+static void ask_number(struct poll *poll)
+{
+	poll->shuffle.op.done = number_read;
+	poll->shuffle.op.owner = poll;
+	poll->shuffle.event_id = poll->queue.event_id;
+	poll->shuffle.user_id = poll->queue.user_id;
+	store_shuffle_number(poll->flow.app->pg, &poll->shuffle);
+}
+
 static void polled(struct queue_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
@@ -95,6 +108,8 @@ static void polled(struct queue_op *op, enum db_result result)
 		reply_stale(poll);
 	} else if (op->state == QUEUE_GONE) {
 		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
+	} else if (op->state == QUEUE_SHUFFLED) {
+		ask_number(poll);
 	} else if (op->state != QUEUE_NO_EPOCH) {
 		place_reply(&poll->flow, 200, poll->event, op);
 	} else {
@@ -110,4 +125,18 @@ static void epoch_begun(struct adopt_wait *wait, bool adopted)
 		queue_poll(poll->flow.app->queue, &poll->queue);
 	else
 		reply_stale(poll);
+}
+
+static void number_read(struct pg_op *op, enum db_result result)
+{
+	struct poll *poll = op->owner;
+
+	if (result != DB_OK) {
+		reply_stale(poll);
+	} else if (!poll->shuffle.found) { /* it had ended when the list was closed */
+		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
+	} else {
+		poll->queue.number = poll->shuffle.number;
+		queue_poll(poll->flow.app->queue, &poll->queue);
+	}
 }

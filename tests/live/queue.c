@@ -102,7 +102,8 @@ static void note_adopted(void *context, enum db_result result, bool begun)
 static struct adopted adopt_for(struct node *node, int64_t epoch, int64_t number, int64_t rest_ms)
 {
 	struct adopted adopted = {0};
-	queue_adopt(node->queue, event_id, epoch, number, rest_ms, note_adopted, &adopted);
+	queue_adopt(node->queue, event_id, epoch, number, rest_ms, QUEUE_SHUFFLE_NONE, note_adopted,
+		&adopted);
 	cr_assert_not(adopted.done);
 	turns_until_set(&turns, &adopted.done);
 	return adopted;
