@@ -28,6 +28,10 @@ EMBED(plans_ledger_page_sql, "db/statements/ledger_page.sql");
 EMBED(plans_revoked_sql, "db/statements/revoked.sql");
 EMBED(plans_availability_sql, "db/statements/availability.sql");
 EMBED(plans_seat_map_sql, "db/statements/seat_map.sql");
+EMBED(plans_shuffle_add_sql, "db/statements/shuffle_add.sql");
+EMBED(plans_shuffle_publish_sql, "db/statements/shuffle_publish.sql");
+EMBED(plans_shuffle_page_sql, "db/statements/shuffle_page.sql");
+EMBED(plans_shuffle_number_sql, "db/statements/shuffle_number.sql");
 EMBED(plans_stats_sql, "db/statements/stats.sql");
 
 EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
@@ -35,7 +39,7 @@ EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
 enum { RUNS = 6, STATEMENT_SIZE = 4096, PLANS_LIMIT = 64 * 1024 * 1024 };
 
 static const char *const large_tables[] = {"seats", "users", "accounts", "reservations", "ledger",
-	"idempotency", "sold", "payments", "outbox", "revocations"};
+	"idempotency", "sold", "payments", "outbox", "revocations", "shuffle_entrants"};
 
 /* call: of the prepared statement; run() and held() are of plans_calls.sql. */
 struct hot {
@@ -70,6 +74,14 @@ static const struct hot hots[] = {
 	{"revoked", plans_revoked_sql, "EXECUTE revoked(40000, 100)"},
 	{"availability", plans_availability_sql, "EXECUTE availability('{1,2,10}')"},
 	{"seat_map", plans_seat_map_sql, "EXECUTE seat_map(1)"},
+	/* Each run fills and publishes a draft of its own, beside one that does not count. */
+	{"shuffle_add", plans_shuffle_add_sql,
+		"EXECUTE shuffle_add(shuffled(), 1, 0, '{aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb}', '{1,2}')"},
+	{"shuffle_publish", plans_shuffle_publish_sql,
+		"EXECUTE shuffle_publish(shuffled(), 1, 'digest', 2, 137438953472)"},
+	{"shuffle_page", plans_shuffle_page_sql, "EXECUTE shuffle_page(1, 100, 2000)"},
+	{"shuffle_number", plans_shuffle_number_sql,
+		"EXECUTE shuffle_number(ARRAY[1, 1, shuffled()], '{7,8,9}')"},
 	{"stats", plans_stats_sql, "EXECUTE stats(1)"},
 };
 
