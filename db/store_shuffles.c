@@ -117,8 +117,11 @@ static bool publish_decode(const struct pg_rows *rows, struct pg_op *const *ops,
 {
 	if (count != 1 || pg_row_count(rows) != 1)
 		return false;
-	if (ops[0] != NULL)
-		PUBLISH(ops[0])->done = pg_row_bool(rows, 0, 0);
+	if (ops[0] == NULL)
+		return true;
+	struct store_shuffle_publish *publish = PUBLISH(ops[0]);
+	publish->done = !pg_row_null(rows, 0, 0);
+	publish->own = publish->done && pg_row_i64(rows, 0, 0) == publish->draft;
 	return true;
 }
 
@@ -130,7 +133,7 @@ const struct pg_statement store_shuffle_publish_statement = {.name = "shuffle_pu
 
 void store_shuffle_publish(struct pg *pg, struct store_shuffle_publish *publish)
 {
-	publish->done = false;
+	publish->done = publish->own = false;
 	pg_submit(pg, &publish->op, &store_shuffle_publish_statement);
 }
 

@@ -34,7 +34,8 @@ struct store_shuffle_publish {
 	int64_t event_id, draft;
 	uint8_t digest[SHUFFLE_HASH_SIZE];
 	int64_t count, base;
-	bool done; /* one counts now, this or another */
+	bool done; /* one counts now */
+	bool own; /* this one */
 };
 void store_shuffle_publish(struct pg *pg, struct store_shuffle_publish *publish);
 

@@ -1,6 +1,6 @@
 /*   shuffler_start -> list_closed -> draft_begun -> entrants_read … -> order (a thread) -> ordered
- *        -> part_added … -> published -> page_read -> page_ranked -> page_read … -> end
- *        draft_begun -> (a list counts already: page_read) …
+ *        -> part_added … -> published -> part_ranked … -> end
+ *        draft_begun, published -> (another's list counts: page_read -> part_ranked -> page_read …) -> end
  * A step that fails ends it; the next tick begins anew, and finds what counts. */
 #include "server/shuffler.h"
 
@@ -46,7 +46,8 @@ struct shuffling {
 
 	uint8_t seed[SHUFFLE_SEED_SIZE], digest[SHUFFLE_HASH_SIZE];
 	int64_t draft;
-	struct shuffle_entrant *entrants; /* the draft; later a page of what counts */
+	struct shuffle_entrant *entrants; /* the draft; where another counts, a page of that */
+	bool own; /* the draft counts */
 	size_t count, room;
 	size_t written; /* of the draft to PostgreSQL; of what counts to Redis */
 
@@ -68,7 +69,8 @@ static void publish(struct shuffling *shuffling);
 static void published(struct pg_op *op, enum db_result result);
 static void read_page(struct shuffling *shuffling);
 static void page_read(struct pg_op *op, enum db_result result);
-static void page_ranked(struct queue_shuffle_op *op, enum db_result result);
+static void rank_own(struct shuffling *shuffling);
+static void part_ranked(struct queue_shuffle_op *op, enum db_result result);
 
 struct shuffler *shuffler_new(struct app *app)
 {
@@ -312,7 +314,11 @@ static void published(struct pg_op *op, enum db_result result)
 	if (!goes_on(shuffling, result == DB_OK && !done ? DB_FAILED : result))
 		return;
 	shuffling->written = 0;
-	read_page(shuffling);
+	shuffling->own = shuffling->store.publish.own;
+	if (shuffling->own)
+		rank_own(shuffling);
+	else
+		read_page(shuffling);
 }
 
 /* --- what counts, given to Redis --- */
@@ -331,6 +337,20 @@ static void read_page(struct shuffling *shuffling)
 	store_shuffle_page(app_of(shuffling)->pg, &shuffling->store.page);
 }
 
+static void rank(struct shuffling *shuffling, const struct shuffle_entrant *entrants, size_t count,
+	bool last)
+{
+	struct queue_shuffle_op *line = &shuffling->line;
+
+	for (size_t i = 0; i < count; i++)
+		line->users[i] = entrants[i].user_id;
+	line->count = count;
+	line->number = line->base + (int64_t)shuffling->written + 1;
+	line->last = last;
+	line->done = part_ranked;
+	queue_shuffle_rank(app_of(shuffling)->redis, line);
+}
+
 static void page_read(struct pg_op *op, enum db_result result)
 {
 	struct shuffling *shuffling = op->owner;
@@ -339,16 +359,20 @@ static void page_read(struct pg_op *op, enum db_result result)
 
 	if (!goes_on(shuffling, result))
 		return;
-	for (size_t i = 0; i < page->count; i++)
-		line->users[i] = page->entrants[i].user_id;
-	line->count = page->count;
-	line->number = page->base + page->after + 1;
-	line->last = page->count < QUEUE_SHUFFLE_PART;
-	line->done = page_ranked;
-	queue_shuffle_rank(app_of(shuffling)->redis, line);
+	line->base = page->base;
+	rank(shuffling, page->entrants, page->count, page->count < QUEUE_SHUFFLE_PART);
 }
 
-static void page_ranked(struct queue_shuffle_op *op, enum db_result result)
+static void rank_own(struct shuffling *shuffling)
+{
+	size_t left = shuffling->count - shuffling->written;
+	bool last = left <= QUEUE_SHUFFLE_PART;
+
+	rank(shuffling, shuffling->entrants + shuffling->written, last ? left : QUEUE_SHUFFLE_PART,
+		last);
+}
+
+static void part_ranked(struct queue_shuffle_op *op, enum db_result result)
 {
 	struct shuffling *shuffling = op->owner;
 
@@ -356,7 +380,10 @@ static void page_ranked(struct queue_shuffle_op *op, enum db_result result)
 		return;
 	shuffling->written += op->count;
 	if (!op->last && !op->gone) {
-		read_page(shuffling);
+		if (shuffling->own)
+			rank_own(shuffling);
+		else
+			read_page(shuffling);
 		return;
 	}
 	if (!op->gone) /* else another instance has done it, or Redis was lost */
