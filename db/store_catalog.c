@@ -43,6 +43,7 @@ enum event_column {
 	EVENT_PASS_TTL,
 	EVENT_ABANDON_AFTER,
 	EVENT_MESSAGE,
+	EVENT_COMMITMENT,
 	EVENT_COLUMNS
 };
 
@@ -72,7 +73,8 @@ static bool read_event(const struct pg_rows *rows, unsigned row, struct store_ev
 	event->abandon_after_seconds = pg_row_i64(rows, row, EVENT_ABANDON_AFTER);
 	return read_text(rows, row, EVENT_TITLE, event->title, sizeof event->title) &&
 	       read_text(rows, row, EVENT_VENUE, event->venue, sizeof event->venue) &&
-	       read_text(rows, row, EVENT_MESSAGE, event->message, sizeof event->message);
+	       read_text(rows, row, EVENT_MESSAGE, event->message, sizeof event->message) &&
+	       read_text(rows, row, EVENT_COMMITMENT, event->commitment, sizeof event->commitment);
 }
 
 /* --- changes --- */
@@ -294,6 +296,7 @@ static void event_create_encode(struct pg_params *params, struct pg_op *const *o
 	pg_param_i64(params, event->pass_ttl_seconds);
 	pg_param_i64(params, event->abandon_after_seconds);
 	pg_param_text(params, event->message);
+	pg_param_bytes(params, create->seed, sizeof create->seed);
 }
 
 static bool event_create_decode(
@@ -301,9 +304,11 @@ static bool event_create_decode(
 {
 	if (count != 1 || pg_row_count(rows) != 1)
 		return false;
-	if (ops[0] != NULL)
-		EVENT_CREATE(ops[0])->event.id = pg_row_i64(rows, 0, 0);
-	return true;
+	if (ops[0] == NULL)
+		return true;
+	struct store_event *event = &EVENT_CREATE(ops[0])->event;
+	event->id = pg_row_i64(rows, 0, 0);
+	return read_text(rows, 0, 1, event->commitment, sizeof event->commitment);
 }
 
 const struct pg_statement store_event_create_statement = {.name = "event_create",
@@ -443,6 +448,7 @@ static bool epoch_decode(const struct pg_rows *rows, struct pg_op *const *ops, u
 		return true;
 	EPOCH(ops[0])->found = true;
 	EPOCH(ops[0])->epoch = pg_row_i64(rows, 0, 0);
+	EPOCH(ops[0])->shuffle = (enum store_shuffle_state)pg_row_i64(rows, 0, 1);
 	return true;
 }
 

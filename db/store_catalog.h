@@ -3,6 +3,7 @@
 #define ONSALE_DB_STORE_CATALOG_H
 
 #include "db/store.h"
+#include "proto/shuffle.h"
 
 enum { STORE_TITLE_SIZE = 801, STORE_VENUE_SIZE = 801, STORE_MESSAGE_SIZE = 2001 };
 enum { STORE_SECTION_NAME_MAX = 60 }; /* code points */
@@ -15,6 +16,7 @@ struct store_event {
 	bool queue_enabled, queue_paused;
 	int64_t capacity, admit_per_second, pass_ttl_seconds, abandon_after_seconds;
 	char message[STORE_MESSAGE_SIZE]; /* 500 code points; "" where there is none */
+	char commitment[SHUFFLE_HEX_SIZE]; /* of the line's shuffle; "" where it has none */
 	int64_t revision; /* grows with each change of any event: a number from one sequence */
 };
 
@@ -73,10 +75,12 @@ void store_seat_letters_free(struct store_seat_letters *letters);
 
 /* --- operators --- */
 
-/* Creates an event; in: event (id and revision aside); out: its id. */
+/* Creates an event; in: event (id, commitment and revision aside); out: its id, and where it opens in the future,
+ * by PostgreSQL's clock, the commitment of its line's shuffle. */
 struct store_event_create {
 	struct pg_op op;
 	struct store_event event;
+	uint8_t seed[SHUFFLE_SEED_SIZE]; /* of the shuffle, should it have one */
 	int64_t admin_id; /* who: goes into the audit trail */
 };
 void store_event_create(struct pg *pg, struct store_event_create *create);
@@ -109,11 +113,13 @@ struct store_queue_update {
 void store_queue_update(struct pg *pg, struct store_queue_update *update);
 
 /* A new epoch of an event's line: a number that no one else was given. 1 for the first. */
+enum store_shuffle_state { STORE_SHUFFLE_NONE, STORE_SHUFFLE_TO_COME, STORE_SHUFFLE_DONE };
 struct store_epoch {
 	struct pg_op op;
 	int64_t event_id;
 	bool found;
 	int64_t epoch;
+	enum store_shuffle_state shuffle; /* of the line */
 };
 void store_epoch(struct pg *pg, struct store_epoch *epoch);
 

@@ -23,6 +23,10 @@ extern const struct pg_statement store_changes_statement, store_availability_sta
 	store_performance_create_statement, store_queue_update_statement, store_epoch_statement;
 /* store_places.c */
 extern const struct pg_statement store_places_used_statement;
+/* store_shuffles.c */
+extern const struct pg_statement store_shuffle_begin_statement, store_shuffle_add_statement,
+	store_shuffle_publish_statement, store_shuffle_page_statement,
+	store_shuffle_number_statement, store_shuffle_statement;
 /* store_operators.c */
 extern const struct pg_statement store_stats_statement, store_audit_statement;
 

@@ -19,22 +19,29 @@ enum {
 };
 
 _Static_assert((int)TEXT_LEN < (int)TOKEN_TEXT_SIZE, "a token fits into its text");
+_Static_assert((int)ENTRANT_SIZE >= (int)crypto_generichash_BYTES_MIN, "and pseudonyms");
 _Static_assert(TAG_SIZE >= (int)crypto_generichash_BYTES_MIN, "BLAKE2b gives tags this short");
 
 struct token_key {
 	uint8_t bytes[crypto_generichash_KEYBYTES];
+	uint8_t entrants[crypto_generichash_KEYBYTES]; /* of pseudonyms */
 };
+
+/* Secrets may be longer than BLAKE2b's key; the fixed key keeps this use of the secret apart from any other. */
+static void derive(
+	uint8_t key[crypto_generichash_KEYBYTES], const char *secret, size_t len, const char *use)
+{
+	CHECK(crypto_generichash(key, crypto_generichash_KEYBYTES, (const uint8_t *)secret, len,
+		      (const uint8_t *)use, strlen(use) + 1) == 0);
+}
 
 struct token_key *token_key_new(const char *secret, size_t len)
 {
 	CHECK(len >= TOKEN_SECRET_MIN);
 	CHECK(sodium_init() >= 0);
-	/* Secrets may be longer than BLAKE2b's key; the fixed key keeps this use of the secret apart
-	 * from any other. */
-	static const uint8_t use[] = "onsale queue tokens and passes";
 	struct token_key *key = must_malloc(sizeof(*key));
-	CHECK(crypto_generichash(key->bytes, sizeof(key->bytes), (const uint8_t *)secret, len, use,
-		      sizeof(use)) == 0);
+	derive(key->bytes, secret, len, "onsale queue tokens and passes");
+	derive(key->entrants, secret, len, "onsale entrants of a shuffle");
 	return key;
 }
 
@@ -159,4 +166,14 @@ bool signup_challenge_verify(
 		.expires_unix_ms = (int64_t)fields[1],
 		.nonce = fields[2]};
 	return true;
+}
+
+void entrant_of(const struct token_key *key, int64_t event_id, int64_t user_id,
+	uint8_t entrant[ENTRANT_SIZE])
+{
+	uint8_t raw[16];
+	put_u64(raw, (uint64_t)event_id);
+	put_u64(raw + 8, (uint64_t)user_id);
+	CHECK(crypto_generichash(entrant, ENTRANT_SIZE, raw, sizeof(raw), key->entrants,
+		      sizeof(key->entrants)) == 0);
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "proto/shuffle.h"
 
 enum { TOKEN_SECRET_MIN = 32, TOKEN_TEXT_SIZE = 96 };
 
@@ -22,7 +23,9 @@ void token_key_free(struct token_key *key);
 /* A place in line. */
 struct queue_token {
 	int64_t event_id, user_id;
-	int64_t number; /* the place's number in line: epoch * 2^37 + counter */
+	/* The place's number in line: epoch * 2^37 + counter. Counter 0: whichever number this person has, as
+	 * long as the line is not shuffled. */
+	int64_t number;
 	int64_t seen_unix_ms; /* when this token was given */
 };
 
@@ -55,5 +58,9 @@ void signup_challenge_sign(const struct token_key *key, const struct signup_chal
 /* Says nothing of the expiry. */
 bool signup_challenge_verify(
 	const struct token_key *key, const char *text, struct signup_challenge *challenge);
+
+/* The pseudonym of a person in the shuffle of an event's line: nobody who lacks the secret can tell whose it is. */
+void entrant_of(const struct token_key *key, int64_t event_id, int64_t user_id,
+	uint8_t entrant[ENTRANT_SIZE]);
 
 #endif

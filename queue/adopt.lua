@@ -2,6 +2,7 @@
 --
 -- KEYS  1 meta
 -- ARGV  1 epoch   2 rest, ms   3 the number that showed the need, 0 where no line was known   4 run id
+--       5 '', or how far the shuffle is by PostgreSQL, for a line of which Redis does not know it: pending, done
 --
 -- The next tick sees that none came before it, and gives everybody the time to come back.
 local EPOCH_MAX = 65535 -- (epoch + 1) * 2^37 must be exact in a double
@@ -24,4 +25,7 @@ if epoch > 1 then
 	redis.call('HSET', KEYS[1], 'adopted_at', string.format('%.0f', now))
 end
 redis.call('HDEL', KEYS[1], 'last_tick')
+if ARGV[5] ~= '' then
+	redis.call('HSETNX', KEYS[1], 'shuffle', ARGV[5])
+end
 return 1

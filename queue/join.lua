@@ -1,25 +1,36 @@
 -- Takes places for users: one each, found again where there is one already.
 --
--- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 meta
+-- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 gone   7 meta
 -- ARGV  1 run id   2 and on: users
 --
 -- Replies how many people wait, or -1 alone where Redis knows no such line, or has been started again since and
--- may have lost the end of it; then for each user
+-- may have lost the end of it; then 1 where the line is still to be shuffled, else 0; then for each user
 --   0, number, ahead             the place that was there
 --   1, number, ahead             a new place
 --   2, number, nonce, expires    the pass that was there
+--
+-- A number that the shuffle will change is told as its epoch alone, counter 0.
 local EPOCH = 137438953472 -- 2^37
 local THERE, NEW, ADMITTED = 0, 1, 2
-local wait, seen, pass, live, holding, meta = unpack(KEYS)
+local wait, seen, pass, live, holding, gone, meta = unpack(KEYS)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', meta, 'epoch', 'next', 'run_id')
-local epoch, next_number = tonumber(known[1]), tonumber(known[2])
-local reply, joined = {0}, 0
+local known = redis.call('HMGET', meta, 'epoch', 'next', 'shuffle', 'closed', 'run_id')
+local epoch, next_number, shuffle = tonumber(known[1]), tonumber(known[2]), known[3]
+local closed = tonumber(known[4]) or math.huge -- the last number that the shuffle changes
+local shuffling = shuffle == 'pending' or shuffle == 'closed'
+local reply, joined = {0, shuffling and 1 or 0}, 0
 
 local function text(number)
 	return string.format('%.0f', number)
+end
+
+local function told(number)
+	if shuffling and number <= closed then
+		return math.floor(number / EPOCH) * EPOCH
+	end
+	return number
 end
 
 local function add(...)
@@ -59,12 +70,15 @@ local function take_place(user)
 		number = epoch * EPOCH + next_number + joined
 		redis.call('ZADD', wait, text(number), user)
 		kind = NEW
+		if shuffling then
+			redis.call('HDEL', gone, '0:' .. user)
+		end
 	end
 	redis.call('ZADD', seen, text(now), user)
-	add(kind, number, redis.call('ZRANK', wait, user))
+	add(kind, told(number), redis.call('ZRANK', wait, user))
 end
 
-if not epoch or known[3] ~= ARGV[1] then
+if not epoch or known[5] ~= ARGV[1] then
 	return {-1}
 end
 for i = 2, #ARGV do

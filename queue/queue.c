@@ -21,7 +21,9 @@ enum {
 	POLL_GONE = -1,
 	POLL_NO_EPOCH = -2,
 	POLL_ADMITTED = -3,
-	POLL_LOST = -4
+	POLL_LOST = -4,
+	POLL_SHUFFLED = -5,
+	POLL_NUMBER = -6
 }; /* poll.lua; else: ahead */
 enum { NO_LINE = -1 }; /* first of each reply */
 
@@ -106,7 +108,7 @@ static struct line *line_of(struct queue *queue, int64_t event_id)
 static void op_reset(struct queue_op *op)
 {
 	op->state = QUEUE_GONE;
-	op->created = false;
+	op->created = op->shuffling = false;
 	op->ahead = op->waiting = op->pass_expires_ms = 0;
 	op->nonce = 0;
 }
@@ -168,27 +170,31 @@ static bool read_poll(struct cursor *cursor, struct queue_op *op)
 
 	if (!take(cursor, &ahead))
 		return false;
+	if (ahead == POLL_NUMBER && !(take(cursor, &op->number) && take(cursor, &ahead)))
+		return false;
 	if (ahead == POLL_ADMITTED)
 		return take_pass(cursor, op);
 	if (ahead >= 0) {
 		op->state = QUEUE_WAITING;
 		op->ahead = ahead;
 	} else {
-		op->state = ahead == POLL_NO_EPOCH ? QUEUE_NO_EPOCH
-			    : ahead == POLL_LOST   ? QUEUE_LOST
-						   : QUEUE_GONE;
+		op->state = ahead == POLL_NO_EPOCH   ? QUEUE_NO_EPOCH
+			    : ahead == POLL_LOST     ? QUEUE_LOST
+			    : ahead == POLL_SHUFFLED ? QUEUE_SHUFFLED
+						     : QUEUE_GONE;
 	}
 	return true;
 }
 
-static bool read_op(
-	const struct batch *batch, struct cursor *cursor, int64_t waiting, struct queue_op *op)
+static bool read_op(const struct batch *batch, struct cursor *cursor, int64_t waiting,
+	int64_t shuffling, struct queue_op *op)
 {
 	if (waiting == NO_LINE) {
 		op->state = QUEUE_NO_EPOCH;
 		return true;
 	}
 	op->waiting = waiting;
+	op->shuffling = shuffling != 0;
 	if (batch->join)
 		return read_join(cursor, op);
 	if (!read_poll(cursor, op))
@@ -204,13 +210,14 @@ static void batch_done(void *context, enum db_result result, const struct redis_
 	struct batch *batch = context;
 	struct cursor cursor = {value, 0};
 	struct queue_op *op;
-	int64_t waiting = NO_LINE;
+	int64_t waiting = NO_LINE, shuffling = 0;
 
-	if (result == DB_OK && !take(&cursor, &waiting))
+	if (result == DB_OK &&
+		!(take(&cursor, &waiting) && (waiting == NO_LINE || take(&cursor, &shuffling))))
 		result = DB_FAILED;
 	while ((op = TAILQ_FIRST(&batch->ops)) != NULL) {
 		TAILQ_REMOVE(&batch->ops, op, link);
-		if (result == DB_OK && !read_op(batch, &cursor, waiting, op)) {
+		if (result == DB_OK && !read_op(batch, &cursor, waiting, shuffling, op)) {
 			log_error("queue: Redis's reply is too short");
 			result = DB_FAILED;
 		}
@@ -320,8 +327,8 @@ static void adopted(void *context, enum db_result result, const struct redis_val
 }
 
 void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t number,
-	int64_t rest_ms, void (*done)(void *context, enum db_result result, bool begun),
-	void *context)
+	int64_t rest_ms, enum queue_shuffle shuffle,
+	void (*done)(void *context, enum db_result result, bool begun), void *context)
 {
 	struct adoption *adoption = must_malloc(sizeof *adoption);
 	struct queue_call call;
@@ -333,6 +340,9 @@ void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t n
 	redis_arg_i64(&args, rest_ms);
 	redis_arg_i64(&args, number);
 	redis_arg_text(&args, redis_run_id(queue->redis));
+	redis_arg_text(&args, shuffle == QUEUE_SHUFFLE_NONE   ? ""
+			      : shuffle == QUEUE_SHUFFLE_DONE ? "done"
+							      : "pending");
 	queue_call_send(&call, queue->redis, adopted, adoption);
 }
 
@@ -375,16 +385,20 @@ static int64_t random_nonce(void)
 static bool read_tick(const struct redis_value *value, struct queue_tick *tick)
 {
 	struct cursor cursor = {value, 0};
-	int64_t first;
+	int64_t first, shuffle;
 
 	if (!take(&cursor, &first))
 		return false;
 	tick->state = first == NO_LINE ? QUEUE_NO_EPOCH : QUEUE_WAITING;
 	if (first == NO_LINE)
 		return true;
-	return take(&cursor, &tick->waiting) && take(&cursor, &tick->live) &&
-	       take(&cursor, &tick->admitted_now) && take(&cursor, &tick->admitted_total) &&
-	       take(&cursor, &tick->abandoned_total) && take(&cursor, &tick->now_ms);
+	if (!take(&cursor, &tick->waiting) || !take(&cursor, &tick->live) ||
+		!take(&cursor, &tick->admitted_now) || !take(&cursor, &tick->admitted_total) ||
+		!take(&cursor, &tick->abandoned_total) || !take(&cursor, &tick->now_ms) ||
+		!take(&cursor, &shuffle))
+		return false;
+	tick->shuffle = (enum queue_shuffle)shuffle;
+	return true;
 }
 
 static void ticked(void *context, enum db_result result, const struct redis_value *value)

@@ -6,7 +6,8 @@
  *   onsale:{E}:pass      hash        user -> "nonce:number:expires_ms:claimed" of an admitted user
  *   onsale:{E}:live      sorted set  user -> when the slot lapses, ms (claim deadline, then expiry)
  *   onsale:{E}:holding   sorted set  user -> end of the hold, ms, of live users who hold seats
- *   onsale:{E}:gone      hash        "number:user" -> 1, of ended places whose number is of an older epoch
+ *   onsale:{E}:gone      hash        "number:user" -> 1, of ended places whose number is of an older epoch;
+ *                                    "0:user" of those that ended before the shuffle
  *   onsale:{E}:meta      hash        epoch, next, run_id, tokens, … (queue/tick.lua)
  *   onsale:{E}:admitted  stream      user, number, live, at: an entry an admission, capped
  * Times are Redis's own. Each operation is one script; polls and joins of a loop turn share one call an
@@ -19,6 +20,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 #include "db/redis.h"
+#include "queue/shuffle.h"
 
 struct queue;
 
@@ -32,6 +34,8 @@ enum queue_state {
 	QUEUE_ADMITTED,
 	QUEUE_GONE, /* left, abandoned or used up */
 	QUEUE_LOST, /* of an older epoch: may_return, where it was not used up, then again */
+	QUEUE_SHUFFLED, /* poll, with a token from before the shuffle: Redis has lost the place, whose number
+			   the shuffle's list has; with that, poll again */
 	QUEUE_NO_EPOCH /* Redis knows nothing of this line: queue_adopt with a new epoch, then again */
 };
 
@@ -40,12 +44,15 @@ struct queue_op {
 	void (*done)(struct queue_op *op, enum db_result result);
 	void *owner;
 	int64_t event_id, user_id;
-	int64_t number; /* in: the token's, for poll and leave; out: the place's, after join */
+	/* In: the token's, for poll and leave; out, after join and poll: the place's, as its next token is to say
+	 * it. Counter 0 stands for whatever place the user has (queue/shuffle.h). */
+	int64_t number;
 	int64_t abandon_after_ms; /* in, for poll: of the event */
 	bool may_return; /* in, for poll: a place that Redis has lost is put back under its own number */
 	/* out */
 	enum queue_state state;
 	bool created; /* join: a new place, not one that was there */
+	bool shuffling; /* the line is to be shuffled and is not yet: `ahead` means nothing */
 	int64_t ahead; /* waiting: people in front */
 	int64_t waiting; /* people in the line */
 	uint64_t nonce; /* admitted: the pass's */
@@ -80,12 +87,13 @@ void queue_end_pass(struct queue *queue, int64_t event_id, int64_t user_id, uint
 void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64_t until_unix_ms);
 
 /* Starts epoch `epoch` of a line that Redis knows nothing of, that began before Redis was started again, or whose
- * epoch is not above that of `number`, a place that it says QUEUE_NO_EPOCH of (0: it knew no line). Where another instance was first, nothing changes.
- * What is there stays. rest_ms: nobody is admitted for so long, so that people may come back first (0 for a new
- * line). begun: it was this call that started the epoch. */
+ * epoch is not above that of `number`, a place that it says QUEUE_NO_EPOCH of (0: it knew no line). Where another
+ * instance was first, nothing changes. What is there stays. rest_ms: nobody is admitted for so long, so that people may come back first (0 for a new
+ * line). shuffle: how far PostgreSQL knows it to be, for a line of which Redis does not: QUEUE_SHUFFLE_CLOSED
+ * is not among it. begun: it was this call that started the epoch. */
 void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t number,
-	int64_t rest_ms, void (*done)(void *context, enum db_result result, bool begun),
-	void *context);
+	int64_t rest_ms, enum queue_shuffle shuffle,
+	void (*done)(void *context, enum db_result result, bool begun), void *context);
 
 /* Puts a pass back that Redis has lost with its line, whose signature is good and with which nothing was bought.
  * State: QUEUE_ADMITTED where it is live, QUEUE_GONE where it has ended, QUEUE_NO_EPOCH as for the others. */
@@ -117,6 +125,7 @@ struct queue_tick {
 	int64_t admitted_total,
 		abandoned_total; /* of this line, by all instances, as Redis knows */
 	int64_t now_ms; /* Redis's clock */
+	enum queue_shuffle shuffle; /* of the line */
 };
 void queue_tick(struct queue *queue, struct queue_tick *tick);
 

@@ -16,9 +16,12 @@ EMBED(queue_seen_lua, "queue/seen.lua");
 EMBED(queue_adopt_lua, "queue/adopt.lua");
 EMBED(queue_restore_pass_lua, "queue/restore_pass.lua");
 EMBED(queue_tick_lua, "queue/tick.lua");
+EMBED(queue_close_lua, "queue/close.lua");
+EMBED(queue_entrants_lua, "queue/entrants.lua");
+EMBED(queue_rank_lua, "queue/rank.lua");
 
-const struct queue_script queue_script_join = {
-	{"queue/join", queue_join_lua}, {"wait", "seen", "pass", "live", "holding", "meta"}};
+const struct queue_script queue_script_join = {{"queue/join", queue_join_lua},
+	{"wait", "seen", "pass", "live", "holding", "gone", "meta"}};
 const struct queue_script queue_script_poll = {
 	{"queue/poll", queue_poll_lua}, {"wait", "seen", "pass", "live", "gone", "meta"}};
 const struct queue_script queue_script_leave = {{"queue/leave", queue_leave_lua},
@@ -33,11 +36,16 @@ const struct queue_script queue_script_restore_pass = {
 	{"queue/restore_pass", queue_restore_pass_lua}, {"wait", "seen", "pass", "live", "meta"}};
 const struct queue_script queue_script_tick = {{"queue/tick", queue_tick_lua},
 	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "admitted"}};
+const struct queue_script queue_script_close = {{"queue/close", queue_close_lua}, {"wait", "meta"}};
+const struct queue_script queue_script_entrants = {
+	{"queue/entrants", queue_entrants_lua}, {"wait", "meta"}};
+const struct queue_script queue_script_rank = {{"queue/rank", queue_rank_lua}, {"wait", "meta"}};
 
 const struct redis_script *const queue_scripts[] = {&queue_script_join.script,
 	&queue_script_poll.script, &queue_script_leave.script, &queue_script_end_pass.script,
 	&queue_script_holding.script, &queue_script_seen.script, &queue_script_adopt.script,
-	&queue_script_restore_pass.script, &queue_script_tick.script, NULL};
+	&queue_script_restore_pass.script, &queue_script_tick.script, &queue_script_close.script,
+	&queue_script_entrants.script, &queue_script_rank.script, NULL};
 
 void queue_call_begin(struct queue_call *call, const struct queue_script *script, int64_t event_id,
 	struct redis_args *args)

@@ -15,7 +15,8 @@ struct queue_script {
 
 extern const struct queue_script queue_script_join, queue_script_poll, queue_script_leave,
 	queue_script_end_pass, queue_script_holding, queue_script_seen, queue_script_adopt,
-	queue_script_restore_pass, queue_script_tick;
+	queue_script_restore_pass, queue_script_tick, queue_script_close, queue_script_entrants,
+	queue_script_rank;
 
 /* A call under construction: begin, add arguments to `args`, send. */
 struct queue_call {

@@ -5,8 +5,9 @@
 --       6 time to claim it, ms   7 time after which a place that is not polled is dropped, ms
 --       8 a random number: nonces count from there   9 run id
 --
--- Replies -1 alone where Redis knows no such line, or was started again since (join.lua); else 0, people waiting, passes live, admitted now,
--- admitted in all, dropped in all, the time in ms.
+-- Replies -1 alone where Redis knows no such line, or was started again since (join.lua); else 0, people waiting,
+-- passes live, admitted now, admitted in all, dropped in all, the time in ms, how far the shuffle is
+-- (queue/shuffle.h).
 --
 -- meta  epoch, next           of numbers in line (join.lua)
 --       rest_until            nobody is admitted before (adopt.lua)
@@ -15,6 +16,9 @@
 --       last_tick             when this ran last
 --       abandon_floor         nobody is dropped before
 --       admitted_total, abandoned_total
+--       shuffle               of a line that is shuffled at the opening: pending, closed, done; nobody is
+--                             admitted before it is done
+--       closed                the last number that the shuffle changes (close.lua)
 local EPOCH = 137438953472 -- 2^37
 local BITE = 1000 -- of each kind of work, at most so much a run
 local STREAM_MAX = 200000
@@ -26,20 +30,28 @@ local abandon_after, last_nonce = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', meta, 'epoch', 'rest_until', 'tokens', 'tokens_at', 'last_tick',
-	'abandon_floor', 'admitted_total', 'abandoned_total', 'run_id')
+	'abandon_floor', 'admitted_total', 'abandoned_total', 'shuffle', 'closed', 'run_id')
 local epoch, rest_until = tonumber(known[1]), tonumber(known[2]) or 0
 local tokens, tokens_at = tonumber(known[3]), tonumber(known[4]) or now
 local last_tick, abandon_floor = tonumber(known[5]), tonumber(known[6]) or 0
 local admitted_total, abandoned_total = tonumber(known[7]) or 0, tonumber(known[8]) or 0
+local shuffle, closed = known[9], tonumber(known[10]) or math.huge
+local shuffling = shuffle == 'pending' or shuffle == 'closed'
+local SHUFFLE_STATES = {pending = 1, closed = 2, done = 3}
 local admitted_now = 0
 
 local function text(number)
 	return string.format('%.0f', number)
 end
 
--- A number of an older epoch would be put back by its token, were it not known to have ended.
+-- A number of an older epoch would be put back by its token, were it not known to have ended; one from before
+-- the shuffle has a token that says no number.
 local function note_gone(user, number)
-	if number and math.floor(number / EPOCH) < epoch then
+	if number and shuffling and number <= closed then
+		if epoch > 1 then
+			redis.call('HSET', gone, '0:' .. user, 1)
+		end
+	elseif number and math.floor(number / EPOCH) < epoch then
 		redis.call('HSET', gone, text(number) .. ':' .. user, 1)
 	end
 end
@@ -91,7 +103,7 @@ end
 
 -- How many may go in: what capacity, rate and seats leave. Who is live and holds seats wants no more.
 local function room()
-	if not may_admit or now < rest_until or per_second <= 0 then
+	if not may_admit or shuffling or now < rest_until or per_second <= 0 then
 		return 0
 	end
 	local in_use = redis.call('ZCARD', live)
@@ -157,7 +169,7 @@ local function admit_from_head()
 	end
 end
 
-if not epoch or known[9] ~= ARGV[9] then
+if not epoch or known[11] ~= ARGV[9] then
 	return {-1}
 end
 drop_lapsed()
@@ -170,4 +182,4 @@ redis.call('HSET', meta, 'tokens', string.format('%.17g', tokens - admitted_now)
 	'last_tick', text(now), 'abandon_floor', text(abandon_floor),
 	'admitted_total', text(admitted_total + admitted_now), 'abandoned_total', text(abandoned_total))
 return {0, redis.call('ZCARD', wait), redis.call('ZCARD', live), admitted_now,
-	admitted_total + admitted_now, abandoned_total, now}
+	admitted_total + admitted_now, abandoned_total, now, shuffle and SHUFFLE_STATES[shuffle] or 0}

@@ -59,6 +59,11 @@ void adopt_epoch(
 
 static void epoch_given(struct pg_op *op, enum db_result result)
 {
+	static const enum queue_shuffle states[] = {
+		[STORE_SHUFFLE_NONE] = QUEUE_SHUFFLE_NONE,
+		[STORE_SHUFFLE_TO_COME] = QUEUE_SHUFFLE_PENDING,
+		[STORE_SHUFFLE_DONE] = QUEUE_SHUFFLE_DONE,
+	};
 	struct adoption *adoption = op->owner;
 	int64_t epoch = adoption->store.epoch;
 
@@ -68,7 +73,7 @@ static void epoch_given(struct pg_op *op, enum db_result result)
 	}
 	int64_t rest_ms = epoch == 1 ? 0 : 2 * adoption->app->settings.queue_poll_max_ms;
 	queue_adopt(adoption->app->queue, adoption->event->row.id, epoch, adoption->number, rest_ms,
-		epoch_adopted, adoption);
+		states[adoption->store.shuffle], epoch_adopted, adoption);
 }
 
 static void epoch_adopted(void *context, enum db_result result, bool begun)

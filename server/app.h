@@ -26,6 +26,7 @@ struct known_people;
 struct docs;
 struct net;
 struct ticker;
+struct shuffler;
 struct sweeper;
 
 /* Plain counts, shown by /metrics. */
@@ -41,6 +42,8 @@ struct counters {
 	uint64_t seat_map_reads; /* letters of a seat map asked of PostgreSQL */
 	uint64_t seat_map_copies; /* … taken from Redis instead */
 	uint64_t seat_map_messages; /* changes that other instances told of */
+	uint64_t computed_us; /* by the loop's thread, as of the last turn */
+	uint64_t turn_max_us; /* the most that one turn computed */
 };
 
 struct app {
@@ -65,6 +68,7 @@ struct app {
 	struct networks trusted_proxies;
 	struct docs *docs;
 	struct ticker *ticker;
+	struct shuffler *shuffler;
 	struct sweeper *sweeper;
 	struct net *net;
 	struct counters counters;

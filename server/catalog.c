@@ -352,6 +352,11 @@ bool catalog_open(const struct catalog_event *event)
 	return !event->row.has_opening || event->row.sale_opens_unix_ms <= clock_unix_ms();
 }
 
+bool catalog_has_shuffle(const struct catalog_event *event)
+{
+	return event->row.commitment[0] != '\0';
+}
+
 /* --- */
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

@@ -39,6 +39,8 @@ struct catalog_event {
 	uint64_t last_tick_ms; /* ticker.c's */
 	bool ticking; /* ticker.c's: a tick is under way */
 	struct adoption *adoption; /* adopt.c's: under way */
+	struct shuffling *shuffling; /* shuffler.c's: under way */
+	uint64_t shuffle_not_before_ms; /* shuffler.c's: the last try failed */
 };
 
 struct catalog *catalog_new(struct app *app);
@@ -84,5 +86,8 @@ bool catalog_sold_out(const struct catalog_event *event);
 
 /* The sale has begun. */
 bool catalog_open(const struct catalog_event *event);
+
+/* The line is shuffled at the opening. */
+bool catalog_has_shuffle(const struct catalog_event *event);
 
 #endif

@@ -18,6 +18,7 @@
 #include "server/hasher.h"
 #include "server/route.h"
 #include "server/serve.h"
+#include "server/verify_shuffle.h"
 
 enum { WHY_SIZE = 1024, USERS_MAX = 10000000, PASSWORD_MAX = 256, USER_TOKEN_TTL_S = 24 * 3600 };
 
@@ -395,4 +396,45 @@ int command_routes(int argc, char **argv)
 	routes_print(stdout);
 	settings_free(&settings);
 	return 0;
+}
+
+/* --- verify-shuffle --- */
+
+/* Takes the one argument that is no option; NULL where there is none. */
+static const char *take_argument(int *argc, char **argv)
+{
+	const char *argument = NULL;
+
+	for (int i = 2; i < *argc && argument == NULL; i++) {
+		if (strncmp(argv[i], "http://", 7) != 0 && strncmp(argv[i], "https://", 8) != 0)
+			continue;
+		argument = argv[i];
+		memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
+		--*argc;
+	}
+	return argument;
+}
+
+int command_verify_shuffle(int argc, char **argv)
+{
+	static const char help[] =
+		"usage: onsale verify-shuffle URL [--entrant PSEUDONYM]\n\n"
+		"Checks how a pre-sale line was shuffled, from what its server publishes. URL is\n"
+		"the event's: https://host/v1/events/7. Says what it has checked, and which\n"
+		"position an entrant has; exit status 1 and the first thing that is wrong where\n"
+		"something is. Needs no settings, no database, no Redis.\n";
+	const char *entrant = NULL, *url;
+	const struct option options[] = {{"--entrant", &entrant}};
+	char why[WHY_SIZE];
+
+	if (asks_help(argc, argv)) {
+		fputs(help, stdout);
+		return 0;
+	}
+	url = take_argument(&argc, argv);
+	if (!read_options(argc, argv, options, ARRAY_LEN(options), why, sizeof why))
+		return refuse(why);
+	if (url == NULL)
+		return refuse("give the URL of the event: http://host/v1/events/7");
+	return verify_shuffle(url, entrant);
 }

@@ -8,6 +8,7 @@ int command_migrate(int argc, char **argv);
 int command_users(int argc, char **argv);
 int command_admin(int argc, char **argv);
 int command_demo(int argc, char **argv);
+int command_verify_shuffle(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_routes(int argc, char **argv);
 

@@ -182,6 +182,7 @@ void admin_event_start(const struct request *request)
 		return;
 	}
 	create->admin_id = request->user_id;
+	shuffle_seed(create->seed);
 	create->op.done = event_created;
 	create->op.owner = admin;
 	store_event_create(admin->flow.app->pg, create);
@@ -206,7 +207,10 @@ static void event_created(struct pg_op *op, enum db_result result)
 	else
 		buf_append_text(reply, ",\"sale_opens_at\":null,\"queue\":");
 	append_line(reply, event, "\"waiting\":0,\"active\":0,");
-	buf_append_char(reply, '}');
+	if (event->commitment[0] != '\0')
+		buf_printf(reply, ",\"shuffle\":{\"commitment\":\"%s\"}}", event->commitment);
+	else
+		buf_append_text(reply, ",\"shuffle\":null}");
 	reply_when_seen(admin, 201);
 }
 

@@ -34,9 +34,13 @@ static void append_event(struct buf *body, const struct catalog_event *event)
 	else
 		buf_append_text(body, "null");
 	buf_printf(body,
-		",\"queue\":{\"enabled\":%s,\"paused\":%s,\"waiting\":%lld,\"active\":%lld}}",
+		",\"queue\":{\"enabled\":%s,\"paused\":%s,\"waiting\":%lld,\"active\":%lld}",
 		row->queue_enabled ? "true" : "false", row->queue_paused ? "true" : "false",
 		(long long)event->waiting, (long long)event->live);
+	if (row->commitment[0] != '\0')
+		buf_printf(body, ",\"shuffle\":{\"commitment\":\"%s\"}}", row->commitment);
+	else
+		buf_append_text(body, ",\"shuffle\":null}");
 }
 
 static void append_line(struct buf *body, const struct catalog_event *event)

@@ -86,6 +86,8 @@ void metrics_start(const struct request *request)
 		counters->seat_map_copies);
 	metric(&out, "onsale_seat_map_messages_total", "counter",
 		"Changes of seats that other instances told of.", counters->seat_map_messages);
+	metric(&out, "onsale_loop_turn_max_microseconds", "gauge",
+		"The most that one turn of the loop ever computed.", counters->turn_max_us);
 	metric(&out, "onsale_connections", "gauge", "Client connections open.",
 		net_connections(app->net));
 	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.",

@@ -2,8 +2,10 @@
  *   poll_start -> polled -> place_reply -> end
  *        polled -> (the token is of a line that Redis has lost: epoch_begun -> polled) -> end
  *        polled -> (the place is one that Redis has lost: place_known -> polled) -> end
+ *        polled -> (it is from before the shuffle, and Redis has lost it since: number_read -> polled) -> end
  *        polled -> (Redis is away: place_reply_stale) -> end */
 #include <string.h>
+#include "db/store_shuffles.h"
 #include "proto/base/clock.h"
 #include "proto/token.h"
 #include "server/adopt.h"
@@ -18,17 +20,18 @@ struct poll {
 	struct queue_op queue;
 	struct adopt_wait adopt;
 	struct adopt_place place;
+	struct store_shuffle_number shuffle;
 	bool epoch_begun, place_adopted;
 	int64_t seen_unix_ms; /* of the token */
 	bool has_pass;
-	struct queue_pass
-		pass; /* came along, for the time when Redis is away, and for when it comes back */
+	struct queue_pass pass; /* came along, for when Redis is away, and when it is back */
 	char pass_text[TOKEN_TEXT_SIZE];
 };
 
 static void polled(struct queue_op *op, enum db_result result);
 static void epoch_begun(struct adopt_wait *wait, bool adopted);
 static void place_known(struct adopt_place *place, enum adopt_result result);
+static void number_read(struct pg_op *op, enum db_result result);
 
 static void read_pass(
 	struct poll *poll, const struct request *request, const struct queue_token *token)
@@ -111,6 +114,15 @@ static void adopt_lost(struct poll *poll)
 	adopt_place(poll->flow.app, &poll->place);
 }
 
+static void ask_number(struct poll *poll)
+{
+	poll->shuffle.op.done = number_read;
+	poll->shuffle.op.owner = poll;
+	poll->shuffle.event_id = poll->queue.event_id;
+	poll->shuffle.user_id = poll->queue.user_id;
+	store_shuffle_number(poll->flow.app->pg, &poll->shuffle);
+}
+
 static void polled(struct queue_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
@@ -121,6 +133,8 @@ static void polled(struct queue_op *op, enum db_result result)
 		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
 	} else if (op->state == QUEUE_LOST) {
 		adopt_lost(poll);
+	} else if (op->state == QUEUE_SHUFFLED) {
+		ask_number(poll);
 	} else if (op->state == QUEUE_NO_EPOCH) {
 		begin_epoch(poll);
 	} else {
@@ -151,4 +165,18 @@ static void epoch_begun(struct adopt_wait *wait, bool adopted)
 		queue_poll(poll->flow.app->queue, &poll->queue);
 	else
 		reply_stale(poll);
+}
+
+static void number_read(struct pg_op *op, enum db_result result)
+{
+	struct poll *poll = op->owner;
+
+	if (result != DB_OK) {
+		reply_stale(poll);
+	} else if (!poll->shuffle.found) { /* it had ended when the list was closed */
+		flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
+	} else {
+		poll->queue.number = poll->shuffle.number;
+		queue_poll(poll->flow.app->queue, &poll->queue);
+	}
 }

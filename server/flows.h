@@ -26,6 +26,8 @@ void join_start(const struct request *request);
 void poll_start(const struct request *request);
 void leave_start(const struct request *request);
 void line_status_start(const struct request *request);
+void shuffle_start(const struct request *request);
+void shuffle_entrants_start(const struct request *request);
 
 /* reservations */
 void hold_start(const struct request *request);

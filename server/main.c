@@ -14,6 +14,8 @@ static const struct command {
 	{"users", "create people in bulk and print their tokens, for load tests", command_users},
 	{"admin", "make an operator; the password is read from standard input", command_admin},
 	{"demo", "load the demo: two people, two events", command_demo},
+	{"verify-shuffle", "check how a pre-sale line was shuffled, from what is published",
+		command_verify_shuffle},
 	{"config", "print every setting, its value, where it came from", command_config},
 	{"routes", "print every call: method, path, who may make it", command_routes},
 };
@@ -24,7 +26,7 @@ static void usage(FILE *out)
 	      "usage: onsale COMMAND [--help] [options] [--section.key=value …]\n\n",
 		out);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		fprintf(out, "  %-8s %s\n", commands[i].name, commands[i].summary);
+		fprintf(out, "  %-14s %s\n", commands[i].name, commands[i].summary);
 	fputs("\nSettings come from --config FILE (config/onsale.conf where there is one), then from the\n"
 	      "environment (ONSALE_SECTION_KEY, DATABASE_URL, REDIS_URL …), then from flags.\n",
 		out);

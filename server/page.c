@@ -1,20 +1,12 @@
 #include "server/page.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "proto/base/check.h"
 #include "proto/json.h"
 #include "server/flow.h"
-
-static const struct {
-	const char *name, *message;
-	int64_t min, max;
-} params[] = {
-	{"after", "must be an id, once", 0, INT64_MAX - 1},
-	{"limit", "must be 1 to 200, once", 1, PAGE_LIMIT_MAX},
-};
-
-_Static_assert(PAGE_LIMIT_MAX == 200, "as the message says");
 
 /* A whole number without a sign. */
 static bool read_number(const char *query, const char *name, int64_t *number)
@@ -49,17 +41,31 @@ bool query_flag(struct flow *flow, const struct request *request, const char *na
 
 bool page_read(struct flow *flow, const struct request *request, struct page *page)
 {
+	return page_read_up_to(flow, request, PAGE_LIMIT_MAX, page);
+}
+
+bool page_read_up_to(
+	struct flow *flow, const struct request *request, int64_t limit_max, struct page *page)
+{
 	const char *query = request->http->query;
 	struct json_errors errors = {0};
+	char limit_message[48];
 
 	*page = (struct page){.limit = PAGE_LIMIT_DEFAULT};
-	int64_t *const values[] = {&page->after, &page->limit};
+	snprintf(limit_message, sizeof limit_message, "must be 1 to %" PRId64 ", once", limit_max);
+	const struct {
+		const char *name, *message;
+		int64_t min, max, *value;
+	} params[] = {
+		{"after", "must be an id, once", 0, INT64_MAX - 1, &page->after},
+		{"limit", limit_message, 1, limit_max, &page->limit},
+	};
 	for (size_t i = 0; i < ARRAY_LEN(params); i++) {
 		unsigned count = http_query_count(query, params[i].name);
 		if (count == 0)
 			continue;
-		if (count > 1 || !read_number(query, params[i].name, values[i]) ||
-			*values[i] < params[i].min || *values[i] > params[i].max)
+		if (count > 1 || !read_number(query, params[i].name, params[i].value) ||
+			*params[i].value < params[i].min || *params[i].value > params[i].max)
 			json_error_add(&errors, params[i].name, params[i].message);
 	}
 	if (errors.count > 0)

@@ -12,11 +12,15 @@ enum { PAGE_LIMIT_DEFAULT = 50, PAGE_LIMIT_MAX = 200 };
 
 struct page {
 	int64_t after; /* an id; 0 where none was given */
-	int64_t limit; /* 1 to PAGE_LIMIT_MAX */
+	int64_t limit; /* 1 to PAGE_LIMIT_MAX, or what the call allows */
 };
 
 /* False where one of them is wrong, and the flow was ended (422). */
 bool page_read(struct flow *flow, const struct request *request, struct page *page);
+
+/* … with another highest limit, for long lists of small items. */
+bool page_read_up_to(
+	struct flow *flow, const struct request *request, int64_t limit_max, struct page *page);
 
 /* A parameter that is true or false; *flag is false where it was not given. Returns false where it is
  * neither, and the flow was ended (422). */

@@ -15,16 +15,24 @@ static void append_member(struct buf *body, const char *name, int64_t value)
 	buf_append_i64(body, value);
 }
 
-static void append_token(
-	struct buf *body, const struct app *app, int64_t event_id, int64_t user_id, int64_t number)
+static void append_token(struct buf *body, const struct app *app, const struct catalog_event *event,
+	int64_t user_id, int64_t number)
 {
-	struct queue_token token = {event_id, user_id, number, clock_unix_ms()};
-	char text[TOKEN_TEXT_SIZE];
+	struct queue_token token = {event->row.id, user_id, number, clock_unix_ms()};
+	uint8_t entrant[ENTRANT_SIZE];
+	char text[TOKEN_TEXT_SIZE], hex[ENTRANT_HEX_SIZE];
 
 	queue_token_sign(app->token_key, &token, text);
-	append_member(body, "{\"event_id\":", event_id);
+	append_member(body, "{\"event_id\":", event->row.id);
 	buf_append_text(body, ",\"token\":\"");
 	buf_append_text(body, text);
+	buf_append_char(body, '"');
+	if (!catalog_has_shuffle(event))
+		return;
+	entrant_of(app->token_key, event->row.id, user_id, entrant);
+	sodium_bin2hex(hex, sizeof hex, entrant, sizeof entrant);
+	buf_append_text(body, ",\"entrant\":\"");
+	buf_append_text(body, hex);
 	buf_append_char(body, '"');
 }
 
@@ -69,9 +77,15 @@ static void append_event(struct buf *body, const struct catalog_event *event)
 	json_write_text(body, event->row.message);
 }
 
-static const char *waiting_status(const struct catalog_event *event)
+/* A line that is shuffled is open once that is done, whatever the clock here says: Redis knows. */
+static bool is_prequeue(const struct catalog_event *event, const struct queue_op *op)
 {
-	if (!catalog_open(event))
+	return catalog_has_shuffle(event) ? op->shuffling : !catalog_open(event);
+}
+
+static const char *waiting_status(const struct catalog_event *event, const struct queue_op *op)
+{
+	if (is_prequeue(event, op))
 		return "prequeue";
 	return catalog_sold_out(event) ? "sold_out" : "waiting";
 }
@@ -94,8 +108,8 @@ static void append_waiting(struct buf *body, const struct app *app,
 	const struct catalog_event *event, const struct queue_op *op)
 {
 	buf_append_text(body, ",\"status\":\"");
-	buf_append_text(body, waiting_status(event));
-	if (catalog_open(event)) {
+	buf_append_text(body, waiting_status(event, op));
+	if (!is_prequeue(event, op)) {
 		append_member(body, "\",\"position\":", op->ahead + 1);
 		append_member(body, ",\"ahead\":", op->ahead);
 	} else {
@@ -126,7 +140,7 @@ void place_reply(
 {
 	struct buf body = BUF_INIT(PLACE_BODY_MAX);
 
-	append_token(&body, flow->app, event->row.id, op->user_id, op->number);
+	append_token(&body, flow->app, event, op->user_id, op->number);
 	if (op->state == QUEUE_ADMITTED)
 		append_admitted(&body, flow->app, event, op);
 	else
@@ -142,7 +156,7 @@ void place_reply_stale(struct flow *flow, const struct catalog_event *event, int
 {
 	struct buf body = BUF_INIT(PLACE_BODY_MAX);
 
-	append_token(&body, flow->app, event->row.id, user_id, number);
+	append_token(&body, flow->app, event, user_id, number);
 	if (pass != NULL)
 		buf_append_text(&body, ",\"status\":\"admitted\",\"position\":0,\"ahead\":0");
 	else

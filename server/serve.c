@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 #include "db/pg.h"
 #include "db/redis.h"
@@ -31,6 +32,7 @@
 #include "server/net.h"
 #include "server/revocations.h"
 #include "server/seat_map.h"
+#include "server/shuffler.h"
 #include "server/sweeper.h"
 #include "server/ticker.h"
 
@@ -182,6 +184,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->docs = docs_new(app->settings.http_docs_folder);
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
+	app->shuffler = shuffler_new(app);
 	app->ticker = ticker_new(app);
 	app->sweeper = sweeper_new(app);
 	app->net = net_new(app, why, why_size);
@@ -208,6 +211,7 @@ static void app_close(struct app *app)
 		limits_free(app->limits);
 		seat_maps_free(app->seat_maps);
 		ticker_free(app->ticker);
+		shuffler_free(app->shuffler);
 		sweeper_free(app->sweeper);
 		catalog_free(app->catalog);
 	}
@@ -224,6 +228,21 @@ static void app_close(struct app *app)
 
 /* --- the loop --- */
 
+/* What a turn computed is what everybody else waited for: the time of its thread, whoever else had the processor
+ * meanwhile. */
+static void note_turn(struct counters *counters)
+{
+	struct timespec time;
+
+	CHECK(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
+	uint64_t now_us = (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+	uint64_t turn_us = now_us - counters->computed_us;
+
+	if (counters->computed_us != 0 && turn_us > counters->turn_max_us)
+		counters->turn_max_us = turn_us;
+	counters->computed_us = now_us;
+}
+
 static void turn(struct app *app, bool *again)
 {
 	clock_turn();
@@ -236,6 +255,7 @@ static void turn(struct app *app, bool *again)
 	pg_turn(app->pg);
 	app->backlog_ms = (int64_t)pg_backlog_ms(app->pg);
 	*again = net_turn(app->net) || *again;
+	note_turn(&app->counters);
 }
 
 static void on_signal(evutil_socket_t signal, short what, void *arg)

@@ -8,6 +8,7 @@
 #include "proto/base/clock.h"
 #include "server/adopt.h"
 #include "server/catalog.h"
+#include "server/shuffler.h"
 
 enum { IDLE_TICK_MS = 1000 };
 
@@ -43,16 +44,20 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 				&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
 		if (event->waiting > 0 || event->live > 0)
 			catalog_touch(event);
+		if (queue_tick->shuffle == QUEUE_SHUFFLE_CLOSED ||
+			(queue_tick->shuffle == QUEUE_SHUFFLE_PENDING && catalog_open(event)))
+			shuffler_start(tick->app->shuffler, event);
 	}
 	free(tick);
 }
 
 /* Nobody is admitted unless all is known to be well: the sale is open, the line runs, PostgreSQL answers
- * and the count of seats is young. */
+ * and the count of seats is young. A line that is shuffled is open once that is done: Redis knows. */
 static bool may_admit(const struct app *app, const struct catalog_event *event)
 {
-	return !event->row.queue_paused && !app->draining && catalog_open(event) &&
-	       pg_up(app->pg) && catalog_counted(event) && event->seats_available > 0;
+	return !event->row.queue_paused && !app->draining &&
+	       (catalog_has_shuffle(event) || catalog_open(event)) && pg_up(app->pg) &&
+	       catalog_counted(event) && event->seats_available > 0;
 }
 
 static void tick_event(struct app *app, struct catalog_event *event)

@@ -3,7 +3,7 @@
 # LLHTTP_SOURCE, the folder of llhttp's C files where Debian has no library of it.
 set -euo pipefail
 
-modules=(libevent hiredis libpq jansson libjwt libcrypto libsodium inih zlib)
+modules=(libevent hiredis libpq jansson libjwt libcrypto libsodium inih zlib libcurl)
 llhttp_source=
 llhttp_headers=
 llhttp_library=-lllhttp

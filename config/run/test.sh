@@ -77,9 +77,9 @@ clean_up() {
 }
 
 build_all() {
-	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all
+	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all || return
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
-		"${c_layers[@]/#/$sanitized/tests/}"
+		"${c_layers[@]/#/$sanitized/tests/}" || return
 	! wanted openapi || run config/run/docs.sh "$build"
 }
 

@@ -103,6 +103,32 @@ CREATE TABLE performances (
 );
 CREATE INDEX performances_event ON performances (event_id);
 
+-- The shuffle of a pre-sale line: one for each event that was made before its opening. Until opened_at is set the
+-- seed is told to nobody, its hash to everybody. Instances that order the list at the same time write a draft
+-- each; the first that is whole is the one that counts (db/functions/shuffle_publish.sql).
+CREATE TABLE shuffles (
+	event_id bigint PRIMARY KEY REFERENCES events,
+	seed bytea NOT NULL CHECK (length(seed) = 32),
+	commitment bytea NOT NULL GENERATED ALWAYS AS (sha256(seed)) STORED,
+	drafts bigint NOT NULL DEFAULT 0, -- begun so far
+	draft bigint, -- that counts
+	entrants_digest bytea,
+	count bigint,
+	base bigint, -- a position and this are a number in line
+	opened_at timestamptz,
+	CHECK (num_nulls(draft, entrants_digest, count, base, opened_at) IN (0, 5))
+);
+
+CREATE TABLE shuffle_entrants (
+	event_id bigint NOT NULL,
+	draft bigint NOT NULL,
+	position bigint NOT NULL,
+	entrant bytea NOT NULL, -- the pseudonym: all that others are told
+	user_id bigint NOT NULL,
+	PRIMARY KEY (event_id, draft, position)
+);
+CREATE UNIQUE INDEX shuffle_entrants_person ON shuffle_entrants (event_id, draft, user_id);
+
 -- Every change of an event or a performance takes the next revision, and readers ask for what lies above
 -- the highest that they have seen. So none may become visible after a higher one: whoever takes one holds
 -- a lock until it commits. It is taken before any row is locked, hence two triggers.

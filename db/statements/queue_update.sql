@@ -16,5 +16,5 @@ WITH updated AS (
 )
 SELECT revision, id, title, venue, (extract(epoch FROM sale_opens_at) * 1000)::bigint AS opens_unix_ms,
 	queue_enabled, queue_paused, capacity, admit_per_second, pass_ttl_seconds, abandon_after_seconds,
-	message
+	message, (SELECT encode(s.commitment, 'hex') FROM shuffles s WHERE s.event_id = updated.id)
 FROM updated

@@ -333,3 +333,41 @@ Test(contract_line, one_place_on_all_instances)
 	cr_assert(answer_int(here, "position") == 1 && answer_int(there, "position") == 1);
 	world_close(world);
 }
+
+static struct answer *get(
+	struct world *world, int64_t event_id, const char *rest, int status, const char *code)
+{
+	struct call call = {.method = "GET",
+		.path = textf(world, "/v1/events/%lld%s", (long long)event_id, rest)};
+
+	return expect(world, &call, status, code);
+}
+
+/* Before the opening; what comes after it is in shuffle.c. */
+Test(contract_line, shuffle)
+{
+	struct world *world = world_open(&options);
+	struct sale open;
+	static const char *const paths[] = {"/shuffle", "/shuffle/entrants"};
+
+	world_fill(world, 1, 0,
+		&(struct sale_options){.queue = true, .sale_opens_at = "2100-01-01T00:00:00Z"});
+	sale_open(world, &open, &(struct sale_options){.queue = true});
+	struct answer *event = get(world, world->sale.event_id, "", 200, NULL);
+	const json_t *shuffle = json_object_get(answer_json(event), "shuffle");
+	cr_assert(json_string_length(json_object_get(shuffle, "commitment")) == 64);
+	cr_assert(json_object_size(shuffle) == 1);
+	event = get(world, open.event_id, "", 200, NULL);
+	cr_assert(json_is_null(json_object_get(answer_json(event), "shuffle")));
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		get(world, world->sale.event_id, paths[i], 409, "shuffle_pending");
+		get(world, open.event_id, paths[i], 404, "shuffle_not_found");
+		get(world, 999999, paths[i], 404, "event_not_found");
+	}
+	get(world, world->sale.event_id, "/shuffle/entrants?limit=0", 422, "validation_failed");
+	get(world, world->sale.event_id, "/shuffle/entrants?limit=5001", 422, "validation_failed");
+	get(world, world->sale.event_id, "/shuffle/entrants?after=x", 422, "validation_failed");
+	cr_assert(strlen(answer_text(join(world, 0, 201), "entrant")) == 32);
+	sale_close(&open);
+	world_close(world);
+}

@@ -32,6 +32,10 @@ EMBED(plans_revoked_sql, "db/statements/revoked.sql");
 EMBED(plans_availability_sql, "db/statements/availability.sql");
 EMBED(plans_seat_list_sql, "db/statements/seat_list.sql");
 EMBED(plans_seat_letters_sql, "db/statements/seat_letters.sql");
+EMBED(plans_shuffle_add_sql, "db/statements/shuffle_add.sql");
+EMBED(plans_shuffle_publish_sql, "db/statements/shuffle_publish.sql");
+EMBED(plans_shuffle_page_sql, "db/statements/shuffle_page.sql");
+EMBED(plans_shuffle_number_sql, "db/statements/shuffle_number.sql");
 EMBED(plans_stats_sql, "db/statements/stats.sql");
 
 EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
@@ -39,7 +43,8 @@ EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
 enum { RUNS = 6, STATEMENT_SIZE = 4096, PLANS_LIMIT = 64 * 1024 * 1024 };
 
 static const char *const large_tables[] = {"seats", "users", "accounts", "reservations", "ledger",
-	"idempotency", "sold", "payments", "outbox", "revocations", "identities"};
+	"idempotency", "sold", "payments", "outbox", "revocations", "identities",
+	"shuffle_entrants"};
 
 /* call: of the prepared statement; run() and held() are of plans_calls.sql. */
 struct hot {
@@ -84,6 +89,14 @@ static const struct hot hots[] = {
 	{"availability", plans_availability_sql, "EXECUTE availability('{1,2,10}')"},
 	{"seat_list", plans_seat_list_sql, "EXECUTE seat_list(1)"},
 	{"seat_letters", plans_seat_letters_sql, "EXECUTE seat_letters(1)"},
+	/* Each run fills and publishes a draft of its own, beside one that does not count. */
+	{"shuffle_add", plans_shuffle_add_sql,
+		"EXECUTE shuffle_add(shuffled(), 1, 0, '{aaaaaaaaaaaaaaaa,bbbbbbbbbbbbbbbb}', '{1,2}')"},
+	{"shuffle_publish", plans_shuffle_publish_sql,
+		"EXECUTE shuffle_publish(shuffled(), 1, 'digest', 2, 137438953472)"},
+	{"shuffle_page", plans_shuffle_page_sql, "EXECUTE shuffle_page(1, 100, 2000)"},
+	{"shuffle_number", plans_shuffle_number_sql,
+		"EXECUTE shuffle_number(ARRAY[1, 1, shuffled()], '{7,8,9}')"},
 	{"stats", plans_stats_sql, "EXECUTE stats(1)"},
 };
 

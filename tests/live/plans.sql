@@ -35,3 +35,8 @@ SELECT id, 'reservation.held', '{}' FROM reservations WHERE id > 0;
 INSERT INTO revocations (token, user_id, expires_at)
 SELECT decode(md5('t' || n), 'hex'), n, now() + CASE WHEN n % 100 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END
 FROM generate_series(1, 40000) AS n;
+-- A line of 100,000 that is shuffled.
+INSERT INTO shuffles (event_id, seed, draft, entrants_digest, count, base, opened_at)
+VALUES (1, sha256('1'), 1, 'digest', 100000, 137438953472, now());
+INSERT INTO shuffle_entrants
+SELECT 1, 1, n, decode(md5('e' || n), 'hex'), n FROM generate_series(1, 100000) AS n;

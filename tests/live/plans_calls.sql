@@ -2,6 +2,8 @@
 CREATE FUNCTION run() RETURNS bigint LANGUAGE sql AS $$ SELECT current_setting('plans.run')::bigint $$;
 -- Of plans.sql: a reservation that is held, with its person; one that has lapsed comes behind it.
 CREATE FUNCTION held() RETURNS bigint LANGUAGE sql AS $$ SELECT 400 * run() + 1 $$;
+-- An event whose shuffle is still to come.
+CREATE FUNCTION shuffled() RETURNS bigint LANGUAGE sql AS $$ SELECT 100 + run() $$;
 CREATE FUNCTION keys(what text) RETURNS bytea[] LANGUAGE sql AS
 $$ SELECT ARRAY[(what || ' a ' || run())::bytea, (what || ' b ' || run())::bytea] $$;
 
@@ -16,6 +18,7 @@ ALTER TABLE payments SET (autovacuum_enabled = off);
 ALTER TABLE idempotency SET (autovacuum_enabled = off);
 ALTER TABLE outbox SET (autovacuum_enabled = off);
 ALTER TABLE revocations SET (autovacuum_enabled = off);
+ALTER TABLE shuffle_entrants SET (autovacuum_enabled = off);
 ALTER TABLE identities SET (autovacuum_enabled = off);
 
 -- Somebody who has come before, and in the full house somebody who has not.
@@ -43,4 +46,7 @@ INSERT INTO idempotency (key, body, status, reply)
 SELECT n::text::bytea, 'b', 201, 'x' FROM generate_series(1, 5) AS n;
 INSERT INTO outbox (reservation_id, kind, payload) VALUES (-1, 'early', '{}');
 INSERT INTO revocations (token, user_id, expires_at) VALUES ('early', -1, now() + interval '1 day');
+INSERT INTO events (id, title, venue) SELECT n, 'Shuffled ' || n, 'Venue' FROM generate_series(100, 120) AS n;
+INSERT INTO shuffles (event_id, seed) SELECT n, sha256(n::text::bytea) FROM generate_series(100, 120) AS n;
+INSERT INTO shuffle_entrants SELECT 100, 1, 1, 'early', -1;
 ANALYZE;

@@ -102,7 +102,8 @@ static void note_adopted(void *context, enum db_result result, bool begun)
 static struct adopted adopt_for(struct node *node, int64_t epoch, int64_t number, int64_t rest_ms)
 {
 	struct adopted adopted = {0};
-	queue_adopt(node->queue, event_id, epoch, number, rest_ms, note_adopted, &adopted);
+	queue_adopt(node->queue, event_id, epoch, number, rest_ms, QUEUE_SHUFFLE_NONE, note_adopted,
+		&adopted);
 	cr_assert_not(adopted.done);
 	turns_until_set(&turns, &adopted.done);
 	return adopted;
@@ -1038,4 +1039,122 @@ Test(queue, a_place_takes_little_memory)
 	free(join_many(100000000, MEASURED));
 	int64_t each = (memory_of(node) - before) / MEASURED;
 	cr_expect_lt(each, PLACE_BYTES_MAX, "%lld bytes", (long long)each);
+}
+
+/* --- the shuffle --- */
+
+struct shuffle_step {
+	struct queue_shuffle_op op;
+	bool done;
+	enum db_result result;
+};
+
+static void shuffle_step_done(struct queue_shuffle_op *op, enum db_result result)
+{
+	struct shuffle_step *step = op->owner;
+	step->done = true;
+	step->result = result;
+}
+
+static void shuffle_step(struct node *node, struct shuffle_step *step,
+	void (*submit)(struct redis *redis, struct queue_shuffle_op *op))
+{
+	step->done = false;
+	step->op.done = shuffle_step_done;
+	step->op.owner = step;
+	step->op.event_id = event_id;
+	submit(node->redis, &step->op);
+	cr_assert_not(step->done);
+	turns_until_set(&turns, &step->done);
+	cr_assert_eq(step->result, DB_OK);
+}
+
+static void close_in_an_hour(struct redis *redis, struct queue_shuffle_op *op)
+{
+	queue_shuffle_close(redis, op, clock_unix_ms() + 3600000);
+}
+
+static void close_now(struct redis *redis, struct queue_shuffle_op *op)
+{
+	queue_shuffle_close(redis, op, clock_unix_ms() - 60000);
+}
+
+static void adopt_pending(struct node *node, int64_t epoch, int64_t number)
+{
+	struct adopted adopted = {0};
+	queue_adopt(node->queue, event_id, epoch, number, 0, QUEUE_SHUFFLE_PENDING, note_adopted,
+		&adopted);
+	turns_until_set(&turns, &adopted.done);
+	cr_assert_eq(adopted.result, DB_OK);
+}
+
+/* Closing goes by Redis's clock: an instance that is early is told to wait, and admits nobody. */
+Test(queue, a_list_is_closed_once_and_its_numbers_are_given_once)
+{
+	struct node *node = turns_add(&turns, NULL, &turns_settings);
+	struct shuffle_step step = {0}, again;
+
+	turns_up(&turns);
+	adopt_pending(node, 1, 0);
+	for (int64_t user = 1; user <= 3; user++) {
+		struct queue_op joined = join(node, user);
+		cr_expect(joined.shuffling && joined.number == EPOCH(1));
+	}
+	shuffle_step(node, &step, close_in_an_hour);
+	cr_expect_eq(step.op.state, QUEUE_SHUFFLE_PENDING);
+	cr_expect_eq(tick(node, &plenty).admitted_now, 0);
+	shuffle_step(node, &step, close_now);
+	cr_expect(step.op.state == QUEUE_SHUFFLE_CLOSED && step.op.base == EPOCH(1));
+	struct queue_op late = join(node, 4);
+	cr_expect(late.shuffling && late.number == EPOCH(1) + 4);
+	shuffle_step(node, &step, queue_shuffle_read);
+	cr_assert(step.op.count == 3 && !step.op.gone);
+	leave(node, 2, EPOCH(1));
+	join(node, 2); /* behind all of them, as anybody who comes now */
+	cr_expect_eq(tick(node, &plenty).admitted_now, 0);
+	int64_t order[] = {3, 2, 1};
+	memcpy(step.op.users, order, sizeof order);
+	step.op.number = EPOCH(1) + 1;
+	step.op.last = true;
+	again = step;
+	shuffle_step(node, &step, queue_shuffle_rank);
+	cr_expect_not(step.op.gone);
+	shuffle_step(node, &again, queue_shuffle_rank);
+	cr_expect(again.op.gone);
+	struct queue_tick ticked = tick(node, &plenty);
+	cr_expect(ticked.admitted_now == 4 && ticked.shuffle == QUEUE_SHUFFLE_DONE);
+	const struct admissions *all = admissions(node);
+	const int64_t users[] = {3, 1, 4, 2}, numbers[] = {1, 3, 4, 5};
+	for (size_t i = 0; i < 4; i++)
+		cr_expect(all->list[i].user_id == users[i] &&
+			  all->list[i].number == EPOCH(1) + numbers[i]);
+	struct queue_op first = poll(node, 3, EPOCH(1)); /* a token of before */
+	cr_expect(first.state == QUEUE_ADMITTED && first.number == EPOCH(1) + 1);
+}
+
+/* A list that is being read when Redis is lost is not taken for the whole of it. */
+Test(queue, a_list_of_before_a_loss_is_read_no_further)
+{
+	struct node *node = turns_add(&turns, NULL, &turns_settings);
+	struct shuffle_step step = {0};
+
+	turns_up(&turns);
+	adopt_pending(node, 1, 0);
+	join(node, 1);
+	shuffle_step(node, &step, close_now);
+	ASK(&turns, node, "DEL", key("wait"), key("meta"), key("seen"));
+	shuffle_step(node, &step, queue_shuffle_read);
+	cr_expect(step.op.gone);
+	adopt_pending(node, 2, EPOCH(1));
+	step.op.number = 0;
+	shuffle_step(node, &step, queue_shuffle_read);
+	cr_expect(step.op.gone);
+	struct queue_op back = poll(node, 1, EPOCH(1));
+	cr_expect(back.state == QUEUE_WAITING && back.shuffling && back.number == EPOCH(2));
+	leave(node, 1, EPOCH(2));
+	cr_expect_eq(poll(node, 1, EPOCH(1)).state, QUEUE_GONE); /* by any of his tokens */
+	join(node, 1);
+	cr_expect_eq(poll(node, 1, EPOCH(1)).state, QUEUE_WAITING);
+	shuffle_step(node, &step, close_now);
+	cr_expect(step.op.state == QUEUE_SHUFFLE_CLOSED && step.op.base == EPOCH(2));
 }

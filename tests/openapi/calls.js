@@ -105,6 +105,8 @@ function rightRequests(w) {
 		listSeatLetters: () => ({ path: performance }),
 		joinLine: () => ({ path: lined, jwt: w.buyer }),
 		getLine: () => ({ path: lined }),
+		getShuffle: () => ({ path: { event: w.shuffled.event } }),
+		listEntrants: () => ({ path: { event: w.shuffled.event } }),
 		getPlace: () => ({ token: w.token }),
 		leaveLine: () => ({ token: w.token }),
 		hold: () => ({ jwt: w.buyer, key: newKey(), body: seats([w.plain.seats[0]]) }),
@@ -133,6 +135,7 @@ const wrongFields = {
 	charge: { body: { amount: -1 } },
 	listEvents: { query: "?limit=0" },
 	listPerformances: { query: "?available=1" },
+	listEntrants: { query: "?limit=5001" },
 	hold: { body: { performance_id: 1, seat_ids: [] } },
 	pay: { body: { use_points: -1 } },
 	createEvent: { body: { title: "" } },
@@ -152,6 +155,8 @@ const spoil = {
 	invalid_queue_token: () => ({ token: "forged" }),
 	forbidden: (it, w) => ({ jwt: w.buyer }),
 	not_found: (it) => it.path && { path: { [Object.keys(it.path)[0]]: "x" } },
+	shuffle_not_found: (it, w) => ({ path: { event: w.plain.event } }),
+	shuffle_pending: (it, w) => ({ path: { event: w.closed.event } }),
 	event_not_found: () => ({ path: { event: NOWHERE } }),
 	performance_not_found: (it) =>
 		it.body ? { body: { ...it.body, performance_id: NOWHERE } } : { path: { performance: NOWHERE } },
@@ -319,6 +324,21 @@ async function chooseSeats(w) {
 	notes.wrongChoices = wrongOnes;
 }
 
+// Two are there when the sale opens, and are put in an order.
+async function shuffled(w) {
+	const opens = new Date(Date.now() + 2000).toISOString();
+	w.shuffled = await openSale(w, { enabled: true }, opens);
+	const path = { event: w.shuffled.event };
+	const entrants = [];
+	for (const jwt of [w.buyer, w.poor])
+		entrants.push((await expect("joinLine", { path, jwt }, 201)).json.entrant);
+	await until("the shuffle", async () => (await call("getShuffle", { path })).status === 200);
+	await expect("listEntrants", { path }, 200);
+	const first = await expect("listEntrants", { path, query: "?limit=1" }, 200);
+	const second = await expect("listEntrants", { path, query: `?after=${first.json.next}&limit=5000` }, 200);
+	notes.entrants = [entrants.sort(), [...first.json.items, ...second.json.items].map((item) => item.entrant).sort()];
+}
+
 async function buy(w) {
 	const first = hold(w, w.plain, 1);
 	const id = (await expect("hold", first, 201)).json.id;
@@ -464,6 +484,7 @@ async function walk(world, docsFolder) {
 	await prove(w);
 	await lookAtDocs(w);
 	await stand(w);
+	await shuffled(w);
 	await hurry(w);
 	await buy(w);
 	await fail(w);

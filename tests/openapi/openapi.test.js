@@ -100,6 +100,10 @@ test("a repeat and a stale place are told as such", () => {
 	assert.deepStrictEqual([notes.stale.status, notes.stale.stale, notes.stale.position], ["waiting", true, null]);
 });
 
+test("who was there when the sale opened is in the list, under the name that he was told", () => {
+	assert.deepStrictEqual(notes.entrants[0], notes.entrants[1]);
+});
+
 test("a refund gives back what was paid, once, and the books stay right", () => {
 	assert.deepStrictEqual([notes.refund.refunded, notes.refund], [1000, notes.refundAgain]);
 	for (const kind of ["opening", "payment", "reward", "refund", "reward_revoked"])

@@ -109,3 +109,17 @@ Test(token, challenges_are_a_kind_of_their_own)
 	cr_expect(!signup_challenge_verify(key, text, &challenge));
 	token_key_free(key);
 }
+
+/* As hashlib.blake2b gives it: keyed with the secret's own BLAKE2b under "onsale entrants of a shuffle" and its NUL. */
+Test(token, a_pseudonym_is_of_one_person_and_one_event)
+{
+	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
+	static const uint8_t expected[ENTRANT_SIZE] = {0xae, 0x1b, 0x3f, 0x31, 0xb2, 0x33, 0x98,
+		0xcb, 0x8c, 0xf5, 0xae, 0xab, 0x1d, 0x36, 0x19, 0xba};
+	uint8_t entrant[ENTRANT_SIZE], other[ENTRANT_SIZE];
+	entrant_of(key, 7, 8, entrant);
+	cr_expect_eq(memcmp(entrant, expected, sizeof(entrant)), 0);
+	entrant_of(key, 8, 7, other);
+	cr_expect_neq(memcmp(entrant, other, sizeof(entrant)), 0);
+	token_key_free(key);
+}

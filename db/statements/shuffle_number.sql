@@ -1,0 +1,1 @@
+SELECT op, number FROM shuffle_number($1, $2)

@@ -1,0 +1,1 @@
+SELECT shuffle_publish($1, $2, $3, $4, $5)
