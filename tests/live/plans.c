@@ -162,7 +162,7 @@ static void judge(const char *name, struct buf *plans)
 	cr_expect_null(table, "%s reads all of %s:\n%s", name, table, plans->data);
 }
 
-Test(plans, no_hot_statement_reads_a_whole_table, .timeout = 120)
+Test(plans, no_hot_statement_reads_a_whole_table, .timeout = 300)
 {
 	struct shop shop;
 	struct buf plans = BUF_INIT(PLANS_LIMIT);

@@ -517,8 +517,13 @@ static void fill_line(struct world *world, redisContext *redis)
 {
 	static const char *const keys[] = {
 		"wait", "seen", "pass", "live", "holding", "gone", "meta"};
-	const char *argv[10 + A_CALL] = {"EVAL", shuffle_join_lua, "7"};
+	const char *argv[11 + A_CALL] = {"EVAL", shuffle_join_lua, "7"};
 	static char names[7][48], users[A_CALL][24];
+	redisReply *run_id = redisCommand(
+		redis, "HGET onsale:{%lld}:meta run_id", (long long)world->sale.event_id);
+
+	cr_assert(run_id != NULL && run_id->type == REDIS_REPLY_STRING);
+	argv[10] = run_id->str;
 
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		snprintf(names[i], sizeof names[i], "onsale:{%lld}:%s",
@@ -528,13 +533,14 @@ static void fill_line(struct world *world, redisContext *redis)
 	for (size_t user = 0; user < CROWD; user += A_CALL) {
 		for (size_t i = 0; i < A_CALL; i++) {
 			snprintf(users[i], sizeof users[i], "%zu", user + i + 1);
-			argv[10 + i] = users[i];
+			argv[11 + i] = users[i];
 		}
-		redisReply *reply = redisCommandArgv(redis, 10 + A_CALL, argv, NULL);
+		redisReply *reply = redisCommandArgv(redis, 11 + A_CALL, argv, NULL);
 		cr_assert(reply != NULL && reply->type == REDIS_REPLY_ARRAY &&
 			  reply->elements == 2 + 3 * A_CALL);
 		freeReplyObject(reply);
 	}
+	freeReplyObject(run_id);
 }
 
 struct meta {
