@@ -241,7 +241,8 @@ static void check_round(const struct settings *settings)
 	buf_free(&file);
 }
 
-static void load(struct words *env, struct words *flags)
+/* What was taken is printed and read again for one input in four: both take longer than taking it. */
+static void load(struct words *env, struct words *flags, bool all)
 {
 	struct settings settings;
 	char why[WHY_SIZE] = "", *words[WORDS_MAX + 1], *variables[WORDS_MAX + 1];
@@ -253,8 +254,10 @@ static void load(struct words *env, struct words *flags)
 	if (settings_load(&settings, file_path, &count, words, 1, why, sizeof why)) {
 		CHECK(count >= 1 && count <= flags->count && words[count] == NULL);
 		check_values(&settings);
-		check_printed(&settings);
-		check_round(&settings);
+		if (all) {
+			check_printed(&settings);
+			check_round(&settings);
+		}
 		settings_free(&settings);
 	} else {
 		CHECK(why[0] != '\0' && strchr(why, '\n') == NULL);
@@ -272,7 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 		return -1; /* the input has told the secret by itself */
 	fill(file_fd, bytes, len);
 	read_words(bytes, len, &env, &flags);
-	load(&env, &flags);
+	load(&env, &flags, fuzz_seed(bytes, len) % 4 == 0);
 	environ = environ_before;
 	free_words(&env);
 	free_words(&flags);
