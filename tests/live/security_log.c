@@ -31,17 +31,24 @@ static char *read_log(const struct instance *instance)
 	return text;
 }
 
+/* Digits where the shape has a 9, the shape's own characters else. */
+static bool has_shape(const char *text, const char *shape)
+{
+	for (; *shape != '\0'; text++, shape++)
+		if (*shape == '9' ? *text < '0' || *text > '9' : *text != *shape)
+			return false;
+	return true;
+}
+
 /* "2026-11-21T10:00:00.000Z info  message", in printable bytes. */
 static void check_line(const char *line, size_t len)
 {
+	static const char shape[] = "9999-99-99T99:99:99.999Z";
 	static const char *const levels[] = {" error ", " warn  ", " info  ", " debug "};
-	int year, month, day, hour, minute, second, ms, taken = 0;
 	bool known = false;
 
-	sscanf(line, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &year, &month, &day, &hour, &minute, &second,
-		&ms, &taken);
-	for (size_t i = 0; i < ARRAY_LEN(levels); i++)
-		known = known || (taken == 24 && strncmp(line + taken, levels[i], 7) == 0);
+	for (size_t i = 0; has_shape(line, shape) && i < ARRAY_LEN(levels); i++)
+		known = known || strncmp(line + strlen(shape), levels[i], strlen(levels[i])) == 0;
 	cr_assert(known, "not a line of the log: %.*s", (int)len, line);
 	for (size_t i = 0; i < len; i++)
 		cr_assert((unsigned char)line[i] >= ' ' && line[i] != 0x7f,
@@ -131,7 +138,7 @@ Test(security_log, nobody_forges_a_line)
 	instance_stop(&world->instances[0]);
 	char *log = read_log(&world->instances[0]);
 	check_lines(log);
-	cr_assert(strstr(log, "forged") == NULL || strstr(log, "\n" FORGED) == NULL);
+	cr_assert(strstr(log, "\n" FORGED) == NULL);
 	free(log);
 	world_close(world);
 }
