@@ -5,7 +5,7 @@
 #   fuzz.sh run              RUNS executions of each target (TARGET: of one), with a table of counts at the end
 #   fuzz.sh test FOLDER      what was built, for a minute in all; report and what failed are in FOLDER
 #   fuzz.sh coverage         the share of each parser's lines that the corpus of the repository runs
-#   fuzz.sh merge            what `run` found and the corpus lacks goes into the corpus, as few files as do
+#   fuzz.sh merge            what `run` found goes into the corpus, where it reaches what the corpus does not
 #
 # Inputs that are known to reach something are in tests/fuzz/corpus/TARGET; what a run finds goes to
 # .fuzz/TARGET, and what breaks a target to .fuzz/TARGET.broken-*. `build-fuzz/fuzz/TARGET FILE` runs it again.
@@ -145,18 +145,14 @@ judge_coverage() {
 		END { exit bad > 0 || seen != wanted }'
 }
 
+# Of what was found only that which reaches an edge of the code that nothing in the corpus does.
 merge_found() {
-	local target fresh
+	local target
 	build_sanitized
 	for target in $(targets); do
 		[ -d "$found/$target" ] || continue
-		fresh=$(mktemp -d)
-		fuzz "$target" -set_cover_merge=1 "$fresh" "tests/fuzz/corpus/$target" "$found/$target" \
+		fuzz "$target" -set_cover_merge=1 -use_counters=0 "tests/fuzz/corpus/$target" "$found/$target" \
 			>"$found/$target.merge.log" 2>&1 || die "the merge of $target failed: $found/$target.merge.log"
-		rm -rf "tests/fuzz/corpus/$target"
-		mkdir -p "tests/fuzz/corpus/$target"
-		cp "$fresh"/* "tests/fuzz/corpus/$target/"
-		rm -rf "$fresh"
 		echo "$target: $(find "tests/fuzz/corpus/$target" -type f | wc -l) files"
 	done
 }
