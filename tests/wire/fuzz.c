@@ -88,14 +88,15 @@ static struct seeds gather_seeds(struct world *world)
 	struct seeds seeds = {0};
 	char folder[PATH_SIZE], *rest = NULL;
 
-	snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/http", need_env("ONSALE_TEST_ROOT"));
-	seeds_add_folder(&seeds, folder);
 	cr_assert(process_run(argv, world->env, NULL, &listing) == 0);
 	for (char *line = strtok_r(listing.data, "\n", &rest); line != NULL;
 		line = strtok_r(NULL, "\n", &rest))
 		if (is_seed(line))
 			add_route(world, &seeds, line);
 	buf_free(&listing);
+	seeds.good = seeds.count;
+	snprintf(folder, sizeof folder, "%s/tests/fuzz/corpus/http", need_env("ONSALE_TEST_ROOT"));
+	seeds_add_folder(&seeds, folder);
 	return seeds;
 }
 
@@ -233,7 +234,7 @@ Test(wire_fuzz, survives_whatever_comes)
 		seen.refused);
 	cr_assert(wait_until(as_before, &files, FILES_LIMIT_MS), "files open: %u, before %u",
 		open_files(files.instance), files.before);
-	cr_assert(seen.served > rounds / 10 && seen.refused > rounds / 10);
+	cr_assert(seen.served > rounds / 20 && seen.refused > rounds / 20);
 	seeds_free(&seeds);
 	buf_free(&bytes);
 	world_close(world);

@@ -94,9 +94,16 @@ static void take_out(struct buf *out, size_t at, size_t len)
 	out->len -= len;
 }
 
+static const struct buf *pick(const struct seeds *seeds, uint64_t *state)
+{
+	bool good = seeds->good > 0 && mutate_random(state) % 2 == 0;
+
+	return &seeds->list[below(state, good ? seeds->good : seeds->count)];
+}
+
 static void splice(const struct seeds *seeds, uint64_t *state, struct buf *out, size_t at)
 {
-	const struct buf *other = &seeds->list[below(state, seeds->count)];
+	const struct buf *other = pick(seeds, state);
 	size_t from = below(state, other->len);
 
 	put_in(out, at, other->data + from, 1 + below(state, other->len - from));
@@ -125,7 +132,7 @@ void mutate(const struct seeds *seeds, uint64_t *state, struct buf *out)
 
 	buf_clear(out);
 	for (size_t i = 0; i < requests; i++) {
-		const struct buf *seed = &seeds->list[below(state, seeds->count)];
+		const struct buf *seed = pick(seeds, state);
 		if (out->len + seed->len <= out->limit)
 			buf_append(out, seed->data, seed->len);
 	}

@@ -12,6 +12,7 @@ enum { MUTANT_MAX = 16 * 1024 };
 struct seeds {
 	struct buf *list;
 	size_t count, room;
+	size_t good; /* how many, from the first, are picked as often as all others together */
 };
 
 /* Adds a copy; what is longer than MUTANT_MAX / 4 is cut. */
