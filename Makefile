@@ -3,7 +3,7 @@
 #   make          build/onsale                  make run      serve it on stores of its own
 #   make test     all layers, one line of counts make lint    clang-tidy, cppcheck, format, layering
 #   make fresh    run and test in new Debians   make clean    removes what was built
-#   make docs     Swagger UI for /docs
+#   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -32,9 +32,11 @@ SUITES ?= bookworm trixie
 LAYER ?=
 FILTER ?=
 TEST_DIR ?= .test
+RUNS ?= 10000000
+TARGET ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test fresh layering docs help
+PLAIN_GOALS := clean clean-run run tour test fresh layering docs help fuzz fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -48,12 +50,14 @@ OPTIMIZE := -O1 -g -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize
 # gcc guesses these from the flow of values, which the instrumented code hides from it.
 WARNINGS += -Wno-unknown-warning-option -Wno-format-truncation -Wno-maybe-uninitialized
 else
-OPTIMIZE := -O2 -g -D_FORTIFY_SOURCE=2
+OPTIMIZE := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 endif
-HARDEN := -fstack-protector-strong -fPIE
+# config/run/hardening.sh looks into the binary for each of these.
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fPIE \
+	$(if $(filter x86_64 i686,$(shell uname -m)),-fcf-protection)
 COMPILE = $(CC) -std=gnu11 -D_GNU_SOURCE -I. $(LIBRARY_CFLAGS) $(OPTIMIZE) $(HARDEN) -pthread \
 	-MMD -MP $(CFLAGS)
-LINK = $(CC) $(OPTIMIZE) $(HARDEN) -pie -pthread -Wl,-z,relro,-z,now $(CFLAGS) $(LDFLAGS)
+LINK = $(CC) $(OPTIMIZE) $(HARDEN) -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack $(CFLAGS) $(LDFLAGS)
 
 SOURCES := $(wildcard $(ROOMS:%=%/*.c))
 OBJECTS := $(SOURCES:%.c=$(BUILD)/obj/%.o)
@@ -64,7 +68,8 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests lint layering docs fresh help compile_commands
+.PHONY: all clean clean-run run tour test tests lint layering docs fresh help compile_commands fuzz \
+	fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
 help:
@@ -119,6 +124,16 @@ $(foreach layer,$(LAYERS),$(eval $(call layer_program,$(layer))))
 TEST_PROGRAMS := $(foreach layer,$(LAYERS),$(if $(wildcard tests/$(layer)/*.c),$(BUILD)/tests/$(layer)))
 tests: $(TEST_PROGRAMS)
 
+# A fuzz target is one file of tests/fuzz, linked with libFuzzer: by clang, as config/run/fuzz.sh calls it.
+FUZZ_TARGETS := $(filter-out support,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
+FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+fuzz-programs: $(FUZZ_PROGRAMS)
+$(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/tests/fuzz/support.o $(BUILD)/rooms.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
+
+-include $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.d) $(BUILD)/obj/tests/fuzz/support.d
 -include $(OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) $(foreach layer,$(LAYERS),$($(layer)_OBJECTS:.o=.d))
 
 run:
@@ -132,8 +147,16 @@ test:
 	@LAYER='$(LAYER)' FILTER='$(FILTER)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
 
+# RUNS executions of each target, or of TARGET alone; what they find is kept in .fuzz/.
+fuzz:
+	@RUNS='$(RUNS)' TARGET='$(TARGET)' config/run/fuzz.sh run
+
+# The share of each parser's lines that the corpus runs.
+fuzz-coverage:
+	@config/run/fuzz.sh coverage
+
 lint: compile_commands
-	@exec config/run/lint.sh
+	@BUILD='$(BUILD)' exec config/run/lint.sh
 
 # For clang-tidy and for editors.
 compile_commands:

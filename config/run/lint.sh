@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# make lint: shellcheck, the README, layering, clang-format, cppcheck and clang-tidy, in this order, the quick ones
-# first; all of them run, whatever the ones before found. compile_commands.json is there already.
+# make lint: shellcheck, the README, layering, the built server's hardening, the unit of systemd, clang-format,
+# cppcheck and clang-tidy, in this order, the quick ones first; all of them run, whatever the ones before found.
+# compile_commands.json is there already.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 config/run/packages.sh run test lint || exit 1
@@ -63,9 +64,20 @@ check_readme() {
 	diff <(config/run/tour.sh) <(sed -n '/^BASE=/,/^```$/p' README.md | sed '$d')
 }
 
+# Of the plain build, whatever else is built.
+check_hardening() {
+	make --no-print-directory -s -j2 SANITIZER= all && config/run/hardening.sh "${BUILD:-build}/onsale"
+}
+
+check_unit() {
+	config/run/unit.sh "${BUILD:-build}/onsale"
+}
+
 check shellcheck check_scripts
 check readme check_readme
 check layering config/run/layering.sh
+check hardening check_hardening
+check unit check_unit
 check clang-format check_format
 check cppcheck check_cppcheck
 check clang-tidy check_tidy

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
 # "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
-# is node's test runner against the same sanitized server.
+# is node's test runner against the same sanitized server, and fuzz, which is libFuzzer's programs for a minute.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -10,7 +10,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [fuzz]=240)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -81,6 +81,7 @@ build_all() {
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
 	! wanted openapi || run config/run/docs.sh "$build"
+	! wanted fuzz || run config/run/fuzz.sh build
 }
 
 start_stores() {
@@ -183,9 +184,17 @@ run_openapi() {
 	judge_layer openapi "$status" "$report"
 }
 
+# Each target is a test; FILTER is a pattern of their names here.
+run_fuzz() {
+	local status=0
+	echo "layer fuzz"
+	TARGET=${FILTER:-} run timeout -k 5 "${limit_seconds[fuzz]}" config/run/fuzz.sh test "$output" || status=$?
+	judge_layer fuzz "$status" "$output/fuzz.tap"
+}
+
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire openapi; do
+	for layer in unit flow live wire openapi fuzz; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
 	done
@@ -197,7 +206,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vx openapi)
+mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|fuzz')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -215,5 +224,6 @@ for layer in "${c_layers[@]}"; do
 	run_layer "$layer"
 done
 ! wanted openapi || run_openapi
+! wanted fuzz || run_fuzz
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -32,20 +32,18 @@ Test(token, comes_back_as_it_was)
 	token_key_free(NULL);
 }
 
-Test(token, refuses_any_changed_character)
+Test(token, refuses_any_changed_byte)
 {
-	static const char alphabet[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/= .\n";
 	struct token_key *key = token_key_new(secret, sizeof(secret) - 1);
 	char text[TOKEN_TEXT_SIZE];
 	struct queue_token token;
 	queue_token_sign(key, &example_token, text);
 	for (size_t i = 0; text[i] != '\0'; i++) {
 		char right = text[i];
-		for (const char *c = alphabet; *c != '\0'; c++) {
-			text[i] = *c;
-			cr_assert_eq(queue_token_verify(key, text, &token), *c == right,
-				"%zu: %c for %c", i, *c, right);
+		for (int byte = 1; byte < 256; byte++) {
+			text[i] = (char)byte;
+			cr_assert_eq(queue_token_verify(key, text, &token), text[i] == right,
+				"%zu: %02x for %c", i, (unsigned)byte, right);
 		}
 		text[i] = right;
 	}

@@ -1,0 +1,179 @@
+/* The small parsers of a request's texts, one by the first byte:
+ *
+ *   t  a time (RFC 3339): written and read again it is the same millisecond
+ *   q  a query and a parameter's value, encoded: it comes out as it went in
+ *   o  a list of origins and an origin: only what the list says is sent back, in lines of our own making
+ *   a  a query with a page's after= and limit=: what is taken is in range and is the number that was written
+ *   g  Accept-Encoding, and bytes: what was compressed, zlib unpacks */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+#include "proto/base/check.h"
+#include "proto/base/clock.h"
+#include "proto/cors.h"
+#include "proto/gzip.h"
+#include "proto/http.h"
+#include "server/flow.h"
+#include "server/page.h"
+#include "tests/fuzz/fuzz.h"
+
+enum { OUT_MAX = 1024 * 1024, VALUE_MAX = 512, GZIP_WINDOW = 15 + 16 };
+
+/* Now is a time, too, and has a name in HTTP. */
+int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
+{
+	char text[CLOCK_TEXT_SIZE];
+	int64_t again;
+
+	clock_turn();
+	CHECK(clock_mono_ms() == clock_mono_us() / 1000 && clock_mono_us() <= clock_mono_us_now());
+	clock_format(clock_unix_ms(), text);
+	CHECK(clock_parse(text, &again) && again == clock_unix_ms());
+	CHECK(strlen(clock_http_date()) == strlen("Sat, 21 Nov 2026 10:00:00 GMT"));
+	return 0;
+}
+
+static void check_time(struct fuzz_input *input)
+{
+	char *text = fuzz_take_rest(input), written[CLOCK_TEXT_SIZE], again_text[CLOCK_TEXT_SIZE];
+	int64_t ms, again;
+
+	if (clock_parse(text, &ms)) {
+		CHECK(ms >= 0);
+		clock_format(ms, written);
+		CHECK(strlen(written) == CLOCK_TEXT_SIZE - 1);
+		CHECK(clock_parse(written, &again) && again == ms);
+	}
+	/* Any number at all is some time of the years that there are. */
+	clock_format((int64_t)fuzz_seed((const uint8_t *)text, strlen(text)), written);
+	CHECK(clock_parse(written, &ms));
+	clock_format(ms, again_text);
+	CHECK(strcmp(written, again_text) == 0);
+	free(text);
+}
+
+static void check_query(struct fuzz_input *input)
+{
+	char *query = fuzz_take_line(input), *value = fuzz_take_rest(input), got[VALUE_MAX];
+	struct buf longer = BUF_INIT(OUT_MAX);
+
+	if (http_query_param(query, "limit", got, sizeof got))
+		CHECK(http_query_has(query, "limit") && strlen(got) <= strlen(query));
+	if (http_query_has(query, "after") || strlen(value) >= VALUE_MAX) {
+		free(query);
+		free(value);
+		return;
+	}
+	buf_printf(&longer, "%s&after=", query);
+	for (const char *c = value; *c != '\0'; c++)
+		buf_printf(&longer, "%%%02X", (unsigned)(unsigned char)*c);
+	buf_append_text(&longer, "&limit=1");
+	CHECK(http_query_param(longer.data, "after", got, sizeof got) && strcmp(got, value) == 0);
+	CHECK(value[0] == '\0' || !http_query_param(longer.data, "after", got, strlen(value)));
+	buf_free(&longer);
+	free(query);
+	free(value);
+}
+
+/* Stands in for server/flow.c's: the flow has no client here. */
+void flow_fail_validation(struct flow *flow UNUSED, const struct json_errors *errors UNUSED)
+{
+}
+
+static void check_page(struct fuzz_input *input)
+{
+	char *query = fuzz_take_rest(input), written[64];
+	struct http_request http = {.query = query};
+	const struct request request = {.http = &http};
+	struct page page, again;
+
+	if (page_read(NULL, &request, &page)) {
+		CHECK(page.after >= 0 && page.limit >= 1 && page.limit <= PAGE_LIMIT_MAX);
+		CHECK(page.after == 0 || http_query_has(query, "after"));
+		snprintf(written, sizeof written, "limit=%" PRId64 "&after=%" PRId64, page.limit,
+			page.after);
+		http.query = written;
+		CHECK(page_read(NULL, &request, &again));
+		CHECK(again.after == page.after && again.limit == page.limit);
+	}
+	free(query);
+}
+
+static unsigned count_text(const char *text, const char *what)
+{
+	unsigned count = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		count++;
+	return count;
+}
+
+static void check_origins(struct fuzz_input *input)
+{
+	char *list = fuzz_take_line(input), *origin = fuzz_take_rest(input);
+	struct buf lines = BUF_INIT(OUT_MAX);
+
+	if (cors_list_ok(list)) {
+		cors_write(&lines, list, origin);
+		cors_write_preflight(&lines, "GET");
+		bool allowed = cors_allows(list, origin);
+		const char *head = lines.data;
+		CHECK(allowed == (strstr(head, "Access-Control-Allow-Origin: ") == head));
+		CHECK(count_text(head, "\n") == count_text(head, "\r\n"));
+		CHECK(count_text(head, "\r\n") == (*list == '\0' ? 3u : allowed ? 6u : 4u));
+		CHECK(!allowed || strstr(list, origin) != NULL);
+		CHECK(!cors_allows(list, NULL));
+	}
+	buf_free(&lines);
+	free(list);
+	free(origin);
+}
+
+static void check_unpacked(const struct buf *packed, const char *bytes, size_t len)
+{
+	char *unpacked = must_malloc(len + 1);
+	z_stream stream = {.next_in = (unsigned char *)packed->data,
+		.avail_in = (unsigned)packed->len,
+		.next_out = (unsigned char *)unpacked,
+		.avail_out = (unsigned)len + 1};
+
+	CHECK(inflateInit2(&stream, GZIP_WINDOW) == Z_OK);
+	CHECK(inflate(&stream, Z_FINISH) == Z_STREAM_END);
+	CHECK(stream.total_out == len && memcmp(unpacked, bytes, len) == 0);
+	inflateEnd(&stream);
+	free(unpacked);
+}
+
+static void check_gzip(struct fuzz_input *input)
+{
+	char *accept = fuzz_take_line(input);
+	struct buf packed = BUF_INIT(OUT_MAX);
+	const char *bytes = (const char *)input->at;
+
+	if (gzip_accepted(accept))
+		CHECK(strcasestr(accept, "gzip") != NULL || strchr(accept, '*') != NULL);
+	if (gzip_write(&packed, bytes, input->left)) {
+		CHECK(packed.len < input->left);
+		check_unpacked(&packed, bytes, input->left);
+	} else {
+		CHECK(packed.len == 0);
+	}
+	buf_free(&packed);
+	free(accept);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	struct fuzz_input input = {bytes, len};
+
+	switch (fuzz_take(&input, 1)) {
+	case 't': check_time(&input); break;
+	case 'q': check_query(&input); break;
+	case 'o': check_origins(&input); break;
+	case 'a': check_page(&input); break;
+	case 'g': check_gzip(&input); break;
+	default: return -1; /* not worth keeping */
+	}
+	return 0;
+}
