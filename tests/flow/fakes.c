@@ -114,6 +114,15 @@ void stage_answer_lock(struct stage *stage, enum seat_lock_result result)
 	lock->done(lock, result);
 }
 
+void stage_answer_place(struct stage *stage, enum adopt_result result)
+{
+	cr_assert_gt(stage->place_count, 0, "nobody asked whether the pass was lost");
+	struct adopt_place *place = stage->places[0];
+
+	memmove(stage->places, stage->places + 1, --stage->place_count * sizeof stage->places[0]);
+	place->done(place, result);
+}
+
 struct pg_op *stage_take_op(struct stage *stage)
 {
 	cr_assert_gt(stage->op_count, 0, "nobody asked PostgreSQL");
@@ -216,6 +225,11 @@ void seat_lock_release(struct seat_locks *locks UNUSED, int64_t event_id UNUSED,
 	const int64_t *seat_ids UNUSED, size_t count UNUSED, const struct digest *owner UNUSED)
 {
 	say("release");
+}
+
+void adopt_place(struct app *app UNUSED, struct adopt_place *place)
+{
+	stage_now.places[stage_now.place_count++] = place;
 }
 
 void queue_holding(struct queue *queue UNUSED, int64_t event_id UNUSED, int64_t user_id UNUSED,

@@ -9,6 +9,7 @@
 #include "db/store_accounts.h"
 #include "db/store_reservations.h"
 #include "lock/seat_lock.h"
+#include "server/adopt.h"
 #include "server/flow.h"
 #include "server/net.h"
 
@@ -31,6 +32,8 @@ struct stage {
 	size_t conn_count;
 	struct seat_lock *locks[STAGE_MAX];
 	size_t lock_count;
+	struct adopt_place *places[STAGE_MAX];
+	size_t place_count;
 	struct pg_op *ops[STAGE_MAX];
 	size_t op_count;
 	char said[1024]; /* what was sent and forgotten, in order: "hold;holding;drop;" */
@@ -53,6 +56,7 @@ const char *stage_pass(struct stage *stage);
 
 /* Answers the oldest question. */
 void stage_answer_lock(struct stage *stage, enum seat_lock_result result);
+void stage_answer_place(struct stage *stage, enum adopt_result result);
 struct pg_op *stage_take_op(struct stage *stage);
 void stage_answer_hold(struct stage *stage, enum db_result result, enum store_outcome outcome,
 	int status, bool replayed, const char *body);

@@ -50,7 +50,7 @@ static const struct row rows[] = {
 	{"PostgreSQL fails", SEAT_LOCK_OURS, true, DB_FAILED, STORE_REPLY, 0, 500, "release;"},
 	{"the commit's reply is lost", SEAT_LOCK_OURS, true, DB_UNKNOWN, STORE_REPLY, 0, 503, ""},
 	{"taken in Redis", SEAT_LOCK_TAKEN, false, DB_OK, STORE_REPLY, 0, 409, ""},
-	{"the pass was given back", SEAT_LOCK_NO_PASS, false, DB_OK, STORE_REPLY, 0, 403, ""},
+	{"the pass has ended", SEAT_LOCK_NO_PASS, false, DB_OK, STORE_REPLY, 0, 403, ""},
 };
 
 /* … where PostgreSQL chooses the seats: there is no lock to give back. */
@@ -64,7 +64,7 @@ static const struct row quantity_rows[] = {
 	{"key reused", SEAT_LOCK_KEY_KNOWN, true, DB_OK, STORE_KEY_REUSED, 0, 422, ""},
 	{"PostgreSQL busy", SEAT_LOCK_OURS, true, DB_BUSY, STORE_REPLY, 0, 503, ""},
 	{"the commit's reply is lost", SEAT_LOCK_AWAY, true, DB_UNKNOWN, STORE_REPLY, 0, 503, ""},
-	{"the pass was given back", SEAT_LOCK_NO_PASS, false, DB_OK, STORE_REPLY, 0, 403, ""},
+	{"the pass has ended", SEAT_LOCK_NO_PASS, false, DB_OK, STORE_REPLY, 0, 403, ""},
 };
 
 static void play(const struct row *row, const char *body, bool client_leaves)
@@ -75,6 +75,8 @@ static void play(const struct row *row, const char *body, bool client_leaves)
 	if (client_leaves)
 		stage_leave(conn);
 	stage_answer_lock(stage, row->lock);
+	if (row->lock == SEAT_LOCK_NO_PASS)
+		stage_answer_place(stage, ADOPT_USED);
 	cr_expect_eq(stage->op_count, row->asks_postgresql, "%s", row->what);
 	if (row->asks_postgresql)
 		stage_answer_hold(
@@ -246,5 +248,45 @@ Test(hold, a_refusal_of_redis_is_replayed_to_the_byte)
 	cr_expect_eq(again->status, 409);
 	cr_expect(again->replayed && !first->replayed);
 	cr_expect_str_eq(again->body, first->body);
+	stage_close(stage);
+}
+
+/* A pass that Redis does not know, and that is good by its signature, may have been lost with Redis. */
+Test(hold, a_pass_that_redis_has_lost_opens_the_door)
+{
+	struct stage *stage = stage_open();
+	struct conn *conn = post(stage, "k", stage_pass(stage), BODY);
+
+	stage_answer_lock(stage, SEAT_LOCK_NO_PASS);
+	cr_expect_eq(conn->replies, 0);
+	stage_answer_place(stage, ADOPT_PASS_LIVE);
+	stage_answer_lock(stage, SEAT_LOCK_OURS);
+	stage_answer_hold(stage, DB_OK, STORE_REPLY, 201, false, "{}");
+	cr_expect(conn->replies == 1 && conn->status == 201);
+	cr_expect_str_eq(stage->said, "hold;holding;drop;");
+	stage_close(stage);
+}
+
+Test(hold, a_pass_is_asked_about_once)
+{
+	struct stage *stage = stage_open();
+	struct conn *conn = post(stage, "k", stage_pass(stage), BODY);
+
+	stage_answer_lock(stage, SEAT_LOCK_NO_PASS);
+	stage_answer_place(stage, ADOPT_PASS_LIVE);
+	stage_answer_lock(stage, SEAT_LOCK_NO_PASS); /* it ended just now */
+	expect_problem(conn, 403, "queue_pass_invalid");
+	cr_expect_eq(stage->place_count, 0);
+	stage_close(stage);
+}
+
+Test(hold, nobody_is_refused_for_a_pass_while_nobody_can_tell)
+{
+	struct stage *stage = stage_open();
+	struct conn *conn = post(stage, "k", stage_pass(stage), BODY);
+
+	stage_answer_lock(stage, SEAT_LOCK_NO_PASS);
+	stage_answer_place(stage, ADOPT_UNKNOWN);
+	expect_problem(conn, 503, "unavailable");
 	stage_close(stage);
 }

@@ -114,7 +114,7 @@ static void check_query(const char *query)
 
 	for (size_t i = 0; i < ARRAY_LEN(params); i++)
 		if (http_query_param(query, params[i], text, sizeof text))
-			CHECK(http_query_has(query, params[i]) && strlen(text) < sizeof text);
+			CHECK(http_query_count(query, params[i]) && strlen(text) < sizeof text);
 }
 
 static void tell(struct buf *told, const struct http_parser *parser)

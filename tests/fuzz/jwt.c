@@ -26,7 +26,8 @@ static struct access_token_key *key;
 
 int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
-	key = access_token_key_new(secret, "onsale", "shop");
+	key = access_token_key_new(&(struct access_token_settings){
+		.key_id = "1", .secret = secret, .issuer = "onsale", .audience = "shop"});
 	return 0;
 }
 
@@ -78,6 +79,20 @@ static bool text_is(const json_t *claims, const char *name, const char *expected
 	return value != NULL && strcmp(value, expected) == 0;
 }
 
+/* One audience, or a list of them. */
+static bool is_for_shop(const json_t *claims)
+{
+	const json_t *audience = json_object_get(claims, "aud"), *one;
+	size_t i;
+
+	if (text_is(claims, "aud", "shop"))
+		return true;
+	json_array_foreach(
+		audience, i, one) if (json_is_string(one) &&
+				      strcmp(json_string_value(one), "shop") == 0) return true;
+	return false;
+}
+
 static int64_t integer(const json_t *claims, const char *name, int64_t missing)
 {
 	const json_t *value = json_object_get(claims, name);
@@ -90,16 +105,18 @@ static void check_claims(const char *header, const char *text, const struct acce
 {
 	json_t *head = json_loads(header, 0, NULL), *claims = json_loads(text, 0, NULL);
 	const char *alg = json_string_value(json_object_get(head, "alg"));
+	const json_t *kid = json_object_get(head, "kid");
 	char subject[24];
 
 	CHECK(alg != NULL && strcasecmp(alg, "HS256") == 0);
-	CHECK(text_is(claims, "iss", "onsale") && text_is(claims, "aud", "shop"));
+	CHECK(kid == NULL || text_is(head, "kid", "1"));
+	CHECK(text_is(claims, "iss", "onsale") && is_for_shop(claims));
 	snprintf(subject, sizeof subject, "%lld", (long long)token->user_id);
 	CHECK(token->user_id > 0 && text_is(claims, "sub", subject));
 	CHECK(token->admin == text_is(claims, "role", "admin"));
 	CHECK(integer(claims, "exp", 0) == token->expires_unix_s && token->expires_unix_s > NOW);
 	CHECK(integer(claims, "iat", 0) <= NOW + SKEW_SECONDS);
-	CHECK(integer(claims, "nbf", 0) <= NOW);
+	CHECK(integer(claims, "nbf", 0) <= NOW + SKEW_SECONDS);
 	json_decref(head);
 	json_decref(claims);
 }

@@ -59,8 +59,8 @@ static void check_query(struct fuzz_input *input)
 	struct buf longer = BUF_INIT(OUT_MAX);
 
 	if (http_query_param(query, "limit", got, sizeof got))
-		CHECK(http_query_has(query, "limit") && strlen(got) <= strlen(query));
-	if (http_query_has(query, "after") || strlen(value) >= VALUE_MAX) {
+		CHECK(http_query_count(query, "limit") && strlen(got) <= strlen(query));
+	if (http_query_count(query, "after") || strlen(value) >= VALUE_MAX) {
 		free(query);
 		free(value);
 		return;
@@ -90,7 +90,7 @@ static void check_page(struct fuzz_input *input)
 
 	if (page_read(NULL, &request, &page)) {
 		CHECK(page.after >= 0 && page.limit >= 1 && page.limit <= PAGE_LIMIT_MAX);
-		CHECK(page.after == 0 || http_query_has(query, "after"));
+		CHECK(page.after == 0 || http_query_count(query, "after"));
 		snprintf(written, sizeof written, "limit=%" PRId64 "&after=%" PRId64, page.limit,
 			page.after);
 		http.query = written;
