@@ -47,6 +47,7 @@ void history_reply(struct history *history, size_t i, const struct answer *answe
 		entry->outcome = OUTCOME_REFUSED; /* definite too, where nothing is kept */
 	if (!kept)
 		return;
+	entry->fresh += !answer_header_is(answer, "idempotent-replayed", "true");
 	if (entry->body == NULL) {
 		entry->outcome = status == 201 ? OUTCOME_OK : OUTCOME_REFUSED;
 		entry->status = status;
@@ -54,7 +55,6 @@ void history_reply(struct history *history, size_t i, const struct answer *answe
 		return;
 	}
 	entry->different += status != entry->status || strcmp(answer->body, entry->body) != 0;
-	entry->unmarked += !answer_header_is(answer, "idempotent-replayed", "true");
 }
 
 size_t history_unknowns(const struct history *history)

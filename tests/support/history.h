@@ -22,7 +22,8 @@ struct keyed_entry {
 	unsigned sent; /* how often the request was sent */
 	unsigned unknowns; /* how often no reply came, or 503 outcome_unknown */
 	unsigned different; /* later replies that differ from the first */
-	unsigned unmarked; /* later replies without Idempotent-Replayed */
+	unsigned
+		fresh; /* replies without Idempotent-Replayed: of several at once, any may come first */
 };
 
 /* A zeroed struct is a valid, empty history. */
