@@ -16,7 +16,7 @@ all:
 
 comma := ,
 ROOMS := proto/base proto config db queue lock server
-LAYERS := unit flow live wire
+LAYERS := unit flow live wire faults
 
 # Where things go: build/, build-san/ with SANITIZER=address,undefined, or BUILD=folder.
 SANITIZER ?=

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
 # "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
-# is node's test runner against the same sanitized server.
+# is node's test runner against the same sanitized server. Of faults each kind that was injected counts as a
+# test; what SEED, MINUTES and others choose there stands in tests/faults/run.c.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -10,7 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300
+	[faults]=$((240 + ${MINUTES:-0} * 90)))
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -169,6 +171,16 @@ run_layer() {
 	judge_layer "$layer" "$status" "$report"
 }
 
+# The run's own report counts; Criterion sees one test.
+run_faults() {
+	local status=0 report=$output/faults.tap
+	echo "layer faults"
+	ONSALE_TEST_FAULTS_REPORT=$report run timeout -k 5 "${limit_seconds[faults]}" "$sanitized/tests/faults" ||
+		status=$?
+	end_left_over
+	judge_layer faults "$status" "$report"
+}
+
 # FILTER is a pattern of test names for node here.
 run_openapi() {
 	local status=0 report=$output/openapi.tap
@@ -185,7 +197,7 @@ run_openapi() {
 
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire openapi; do
+	for layer in unit flow live wire openapi faults; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
 	done
@@ -212,8 +224,9 @@ build_all || die "the build failed"
 start_stores
 export_environment
 for layer in "${c_layers[@]}"; do
-	run_layer "$layer"
+	[ "$layer" = faults ] || run_layer "$layer"
 done
 ! wanted openapi || run_openapi
+! wanted faults || run_faults
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
