@@ -38,6 +38,7 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
+	ACCEPT_AGAIN_MS = 100, /* after a lack of descriptors */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000
 };
@@ -80,6 +81,7 @@ struct net {
 	struct app *app;
 	int fd;
 	struct event *accept_event;
+	struct event *accept_again; /* after a lack of descriptors or memory, whoever ends it */
 	bool accepting;
 	unsigned connections;
 	unsigned in_work;
@@ -209,6 +211,13 @@ static void set_accepting(struct net *net, bool on)
 		event_del(net->accept_event);
 }
 
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	set_accepting(arg, true);
+}
+
 /* The client is gone, or has to go. What it asked for still finishes, without it. */
 static void conn_close(struct conn *conn)
 {
@@ -262,6 +271,7 @@ static void conn_linger(struct conn *conn)
 
 static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 {
+	static const struct timeval soon = {.tv_usec = ACCEPT_AGAIN_MS * 1000};
 	struct net *net = arg;
 	(void)what;
 
@@ -276,9 +286,10 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 		if (client < 0) {
 			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
 				errno == ENOMEM) {
-				log_warn("accept: %s; none is accepted until a connection closes",
+				log_warn("accept: %s; none is accepted for a moment",
 					strerror(errno));
-				set_accepting(net, net->connections == 0);
+				set_accepting(net, false);
+				event_add(net->accept_again, &soon);
 			}
 			return;
 		}
@@ -592,7 +603,8 @@ struct net *net_new(struct app *app, char *why, size_t why_size)
 	STAILQ_INIT(&net->ready);
 	STAILQ_INIT(&net->dead);
 	net->accept_event = event_new(app->base, fd, EV_READ | EV_PERSIST, on_acceptable, net);
-	CHECK(net->accept_event != NULL);
+	net->accept_again = evtimer_new(app->base, on_accept_again, net);
+	CHECK(net->accept_event != NULL && net->accept_again != NULL);
 	set_accepting(net, true);
 	log_info("listening on %s:%u", app->settings.http_address, listener_port(fd));
 	return net;
@@ -603,6 +615,7 @@ static void listener_close(struct net *net)
 	if (net->accept_event == NULL)
 		return;
 	event_free(net->accept_event);
+	event_free(net->accept_again);
 	net->accept_event = NULL;
 	close(net->fd);
 }
