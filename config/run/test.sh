@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
 declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300
-	[faults]=$((240 + ${MINUTES:-0} * 90)))
+	[faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -181,6 +181,16 @@ run_faults() {
 	judge_layer faults "$status" "$report"
 }
 
+# Only where it is asked for: each planted bug counts as a test.
+run_bugs() {
+	local status=0 report=$output/bugs.tap
+	echo "layer bugs"
+	run timeout -k 5 "${limit_seconds[bugs]}" config/run/faults_check.sh "$(readlink -f "$sanitized/tests/faults")" \
+		"$report" || status=$?
+	end_left_over
+	judge_layer bugs "$status" "$report"
+}
+
 # FILTER is a pattern of test names for node here.
 run_openapi() {
 	local status=0 report=$output/openapi.tap
@@ -201,6 +211,7 @@ layers_to_run() {
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
 	done
+	[ "${LAYER:-}" != bugs ] || echo bugs
 }
 
 wanted() {
@@ -209,7 +220,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vx openapi)
+mapfile -t c_layers < <(layers_to_run | sed 's/^bugs$/faults/' | grep -vx openapi)
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -228,5 +239,6 @@ for layer in "${c_layers[@]}"; do
 done
 ! wanted openapi || run_openapi
 ! wanted faults || run_faults
+! wanted bugs || run_bugs
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -74,12 +74,13 @@ void arena_close(struct arena *arena)
 	cluster_close(&arena->cluster);
 }
 
-void arena_begin(struct arena *arena, unsigned rows)
+void arena_begin(struct arena *arena, unsigned rows, unsigned admit_per_second)
 {
 	sale_close(&arena->sale);
 	sale_open(arena->world, &arena->sale,
 		&(struct sale_options){.queue = true,
 			.capacity = ARENA_CAPACITY,
+			.admit_per_second = admit_per_second,
 			.pass_ttl_seconds = 10,
 			.rows = rows,
 			.seats_per_row = SEATS_PER_ROW,

@@ -25,8 +25,8 @@ struct arena {
 void arena_open(struct arena *arena, unsigned instances, unsigned people, unsigned seed);
 void arena_close(struct arena *arena);
 
-/* A new sale of so many rows of seats, and all begin to buy. */
-void arena_begin(struct arena *arena, unsigned rows);
+/* A new sale of so many rows of seats, which admits so many a second, and all begin to buy. */
+void arena_begin(struct arena *arena, unsigned rows, unsigned admit_per_second);
 
 /* True where every instance says that nothing it needs is missing. */
 bool arena_is_well(struct arena *arena);

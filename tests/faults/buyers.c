@@ -17,7 +17,7 @@
 #include "tests/support/wait.h"
 
 enum { TURN_MS = 4, TOKEN_MAX = 128, AGAIN_MS = 30, PAUSE_MS = 40, PATH_SIZE = 96 };
-enum { SEATS_MOST = 3, PAID_MOST = 16, DOUBTS_MOST = 64, CHARGE = 60000, LAPSE_MARGIN_MS = 400 };
+enum { SEATS_MOST = 3, PAID_MOST = 16, DOUBTS_MOST = 256, CHARGE = 60000, LAPSE_MARGIN_MS = 400 };
 enum { NO_ENTRY = -1 };
 
 enum step {
@@ -165,19 +165,25 @@ static enum plan any_plan(struct buyers *all)
 	return PLAN_PAY;
 }
 
-/* A hold that was refused afresh, after or beside a try whose outcome is not known: that try may still come
- * through. It is asked for again at the end. */
+/* A hold that was refused afresh, or by a Redis that was lost, after or beside a try whose outcome is not known:
+ * that try may still come through. It is asked for again at the end. */
 static void doubt(struct buyer *buyer, size_t entry, const struct seats *seats)
 {
+	const struct history *history = history_of(buyer);
 	const struct keyed_entry *of = history_at(history_of(buyer), entry);
+	bool settled = of->body != NULL && (of->status == 201 || !history->redis_lost);
 
-	if (of->kind != KEYED_HOLD || of->body != NULL || of->unknowns == 0)
+	if (of->kind != KEYED_HOLD || of->unknowns == 0 || settled)
 		return;
 	for (size_t i = 0; i < buyer->doubt_count; i++)
 		if (buyer->doubts[i].entry == entry)
 			return;
 	cr_assert(buyer->doubt_count < DOUBTS_MOST);
 	buyer->doubts[buyer->doubt_count++] = (struct doubt){entry, *seats};
+	if (buyer->step == STEP_END) {
+		buyer->all->ended--;
+		go(buyer, STEP_DOUBT, 0);
+	}
 }
 
 /* --- answers --- */
@@ -297,6 +303,7 @@ static void on_hold(struct buyer *buyer, struct answer *answer)
 		buyer->plan = any_plan(buyer->all);
 		follow_plan(buyer);
 	} else if (answer->status == 409) {
+		doubt(buyer, buyer->entry, &buyer->seats);
 		go(buyer, STEP_LOOK, any_below(buyer->all, PAUSE_MS));
 	} else {
 		if (answer->status != 403)

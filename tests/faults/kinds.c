@@ -34,6 +34,14 @@ static void clear_proxies(struct arena *arena, struct injection *injection)
 	proxies_set(&arena->proxies, ~0U, injection->kind->store, PROXY_PASSES, 0);
 }
 
+/* Joins are refused, and polls answered without a position. */
+static bool line_is_away(struct arena *arena, struct injection *injection)
+{
+	const struct buyers_counts *now = buyers_counts(arena->buyers);
+
+	return now->stale > injection->before.stale || now->refused > injection->before.refused;
+}
+
 static bool proxies_hit(struct arena *arena, struct injection *injection)
 {
 	enum proxies_store store = injection->kind->store;
@@ -44,7 +52,9 @@ static bool proxies_hit(struct arena *arena, struct injection *injection)
 	case PROXY_LOSES_COMMITS: return now.commits_lost > before->commits_lost;
 	case PROXY_CLOSES:
 	case PROXY_RESETS: return now.hit > before->hit;
-	case PROXY_STALLS: return buyers_stuck(arena->buyers, ~0U, STUCK_MS) > 0;
+	case PROXY_STALLS:
+		return store == PROXIES_REDIS ? line_is_away(arena, injection)
+					      : buyers_stuck(arena->buyers, ~0U, STUCK_MS) > 0;
 	default: return now.bytes_hit > before->bytes_hit;
 	}
 }
@@ -54,14 +64,6 @@ static bool proxies_hit(struct arena *arena, struct injection *injection)
 static bool buyers_lost(struct arena *arena, struct injection *injection)
 {
 	return buyers_counts(arena->buyers)->lost > injection->before.lost;
-}
-
-/* Joins are refused, and polls answered without a position. */
-static bool line_is_away(struct arena *arena, struct injection *injection)
-{
-	const struct buyers_counts *now = buyers_counts(arena->buyers);
-
-	return now->stale > injection->before.stale || now->refused > injection->before.refused;
 }
 
 static bool buyers_are_stuck(struct arena *arena, struct injection *injection)
@@ -361,7 +363,7 @@ static bool sessions_wait(struct arena *arena, struct injection *injection)
 #define BETWEEN(store_, fault_, ...) \
 	.inject = set_proxies, .heal = clear_proxies, .seen = proxies_hit, .store = store_, \
 	.fault = fault_, __VA_ARGS__
-#define REDIS(fault, ...) BETWEEN(PROXIES_REDIS, fault, __VA_ARGS__)
+#define REDIS(fault, ...) BETWEEN(PROXIES_REDIS, fault, .redis_lost = true, __VA_ARGS__)
 #define POSTGRESQL(fault, ...) BETWEEN(PROXIES_POSTGRESQL, fault, __VA_ARGS__)
 #define LASTS(min, max) .lasts_min_ms = min, .lasts_max_ms = max
 #define AMOUNT(min, max) .amount_min = min, .amount_max = max
@@ -395,18 +397,23 @@ const struct kind kinds[] = {
 	{"clients_reset", reset_clients, heal_nothing, NULL, some_were_hit, LASTS(10, 50)},
 	{"server_killed", kill_server, start_server, NULL, buyers_lost, LASTS(50, 1500)},
 	{"server_frozen", freeze_server, thaw_server, NULL, buyers_are_stuck,
-		LASTS(ARENA_LOCKING_MS + 300, 5500), .one_instance = true},
+		LASTS(ARENA_LOCKING_MS + 300, 5500), .one_instance = true, .redis_lost = true},
 	{"server_restarted", tell_server_to_end, heal_nothing, server_is_back, server_has_ended,
 		LASTS(50, 100)},
 	{"server_without_descriptors", starve_server, feed_server, NULL, buyers_are_stuck,
 		LASTS(600, 2000), .one_instance = true},
-	{"redis_killed", kill_redis, start_redis, NULL, line_is_away, LASTS(300, 1500)},
-	{"redis_restarted", stop_redis, start_redis, NULL, line_is_away, LASTS(300, 1500)},
-	{"redis_frozen", freeze_redis, thaw_redis, NULL, line_is_away, LASTS(600, 3000)},
-	{"redis_emptied", empty_redis, heal_nothing, NULL, epoch_has_grown, LASTS(200, 3000)},
-	{"redis_wiped", wipe_redis, start_redis, NULL, epoch_has_grown, LASTS(300, 1500)},
+	{"redis_killed", kill_redis, start_redis, NULL, line_is_away, LASTS(300, 1500),
+		.redis_lost = true},
+	{"redis_restarted", stop_redis, start_redis, NULL, line_is_away, LASTS(300, 1500),
+		.redis_lost = true},
+	{"redis_frozen", freeze_redis, thaw_redis, NULL, line_is_away, LASTS(600, 3000),
+		.redis_lost = true},
+	{"redis_emptied", empty_redis, heal_nothing, NULL, epoch_has_grown, LASTS(200, 3000),
+		.redis_lost = true},
+	{"redis_wiped", wipe_redis, start_redis, NULL, epoch_has_grown, LASTS(300, 1500),
+		.redis_lost = true},
 	{"redis_clients_dropped", drop_redis_clients, heal_nothing, NULL, some_were_hit,
-		LASTS(10, 50)},
+		LASTS(10, 50), .redis_lost = true},
 	{"postgresql_backends_ended", end_backends, heal_nothing, NULL, some_were_hit,
 		LASTS(10, 100)},
 	{"postgresql_restarted", restart_postgresql, heal_nothing, postgresql_is_back,

@@ -13,6 +13,7 @@ struct kind {
 	/* NULL, or: true once what was taken away is there again. */
 	bool (*back)(struct arena *arena, struct injection *injection);
 	bool (*seen)(struct arena *arena, struct injection *injection);
+	bool redis_lost; /* to an instance at least, with what it alone knew */
 	unsigned lasts_min_ms, lasts_max_ms;
 	/* of the proxies' faults */
 	enum proxies_store store;

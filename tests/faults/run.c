@@ -29,7 +29,9 @@ enum {
 	PAUSE_MIN_MS = 150,
 	PAUSE_MOST_MS = 900,
 	ROWS_MIN = 1, /* a sale in which nearly all lose … */
-	ROWS_MOST = 40 /* … or one that goes on to the end */
+	ROWS_MOST = 40, /* … or one that goes on to the end */
+	SLOW = 15, /* admissions a second: the rate holds the line back … */
+	QUICK = 500 /* … or the capacity does */
 };
 
 /* At least one of each sort, quick ones. */
@@ -210,7 +212,7 @@ static void inject(struct run *run, const struct kind *kind)
 	struct injection injection = aim(run, kind);
 	struct arena *arena = &run->arena;
 
-	if (strncmp(kind->name, "redis", 5) == 0)
+	if (kind->redis_lost)
 		buyers_history(arena->buyers)->redis_lost = true;
 	kind->inject(arena, &injection);
 	bool seen = suffer(run, &injection);
@@ -272,7 +274,8 @@ static void play_round(struct run *run, bool once)
 
 	run->rounds++;
 	buyers_history(run->arena.buyers)->redis_lost = false;
-	arena_begin(&run->arena, between(run, ROWS_MIN, ROWS_MOST));
+	unsigned rows = between(run, ROWS_MIN, ROWS_MOST);
+	arena_begin(&run->arena, rows, between(run, 0, 2) == 0 ? SLOW : QUICK);
 	while (count < A_ROUND && (!once || run->dealt < run->deck_count)) {
 		if (run->dealt == run->deck_count)
 			shuffle(run);
@@ -344,6 +347,8 @@ Test(faults, run)
 		play_round(&run, false);
 	print_end(&run, seed);
 	report_write(run.rows);
+	if (run.wrong)
+		cluster_close(&run.arena.cluster); /* the logs stay */
 	cr_assert(!run.wrong, "seed %u: something was wrong", seed);
 	for (size_t i = 0; i < kind_count; i++)
 		cr_assert(run.rows[i].injected == 0 || row_is_good(&run.rows[i]), "seed %u: %s",
