@@ -11,7 +11,7 @@
 #include "tests/support/wire.h"
 
 enum {
-	BALANCE = 30000,
+	BALANCE = 6000,
 	PRICE = 1000,
 	SEATS_PER_ROW = 30,
 	QUIET_LIMIT_MS = 10000,
@@ -135,6 +135,17 @@ static void check_quiet(struct arena *arena, char text[ARENA_VERDICT_SIZE])
 	}
 }
 
+/* One order of locks everywhere: PostgreSQL never has to break a circle. */
+static void check_deadlocks(struct arena *arena, char text[ARENA_VERDICT_SIZE])
+{
+	int64_t deadlocks = database_i64(arena->world->db,
+		"SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()", 0,
+		NULL);
+
+	if (deadlocks > 0)
+		complain(text, "PostgreSQL reports %lld deadlocks\n", (long long)deadlocks);
+}
+
 static bool is_swept(void *context)
 {
 	return database_i64(context,
@@ -171,6 +182,7 @@ bool arena_check(struct arena *arena, struct violations *violations, char text[A
 
 	text[0] = '\0';
 	check_quiet(arena, text);
+	check_deadlocks(arena, text);
 	await_sweepers(arena);
 	check_audit(arena, text);
 	admissions_read(&admissions, &arena->world->redis, arena->sale.event_id);

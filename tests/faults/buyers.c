@@ -17,7 +17,7 @@
 #include "tests/support/wait.h"
 
 enum { TURN_MS = 4, TOKEN_MAX = 128, AGAIN_MS = 30, PAUSE_MS = 40, PATH_SIZE = 96 };
-enum { SEATS_MOST = 3, PAID_MOST = 16, DOUBTS_MOST = 256, CHARGE = 60000, LAPSE_MARGIN_MS = 400 };
+enum { SEATS_MOST = 3, PAID_MOST = 16, DOUBTS_MOST = 256, CHARGE = 5000, LAPSE_MARGIN_MS = 400 };
 enum { NO_ENTRY = -1 };
 
 enum step {
@@ -457,6 +457,8 @@ static void send_beside(struct buyer *buyer, const struct call *call)
 	char path[PATH_SIZE];
 
 	if (buyer->step == STEP_HOLD && any_below(buyer->all, 5) == 0)
+		send_twin(buyer, call, (long)buyer->entry);
+	if (buyer->step == STEP_CHARGE && any_below(buyer->all, 3) == 0)
 		send_twin(buyer, call, (long)buyer->entry);
 	if (buyer->step == STEP_PAY && buyer->plan == PLAN_PAY_TWICE)
 		send_twin(buyer, call, (long)buyer->entry);

@@ -21,7 +21,8 @@
 enum {
 	A_ROUND = 6, /* faults */
 	DECK_MOST = 64,
-	WELL_LIMIT_MS = 15000, /* from the healing until every instance has all that it needs */
+	BACK_LIMIT_MS = 20000, /* in which a store that was ended comes up again */
+	WELL_LIMIT_MS = 5000, /* from then, until every instance has all that it needs */
 	SEEN_LIMIT_MS = 4000, /* in which an effect may show after the healing */
 	KNOWN_LIMIT_MS =
 		30000, /* in which all outcomes become known once nobody begins anything new */
@@ -217,7 +218,7 @@ static void inject(struct run *run, const struct kind *kind)
 	kind->inject(arena, &injection);
 	bool seen = suffer(run, &injection);
 	kind->heal(arena, &injection);
-	bool back = kind->back == NULL || pump_until(run, kind->back, &injection, WELL_LIMIT_MS);
+	bool back = kind->back == NULL || pump_until(run, kind->back, &injection, BACK_LIMIT_MS);
 	uint64_t back_ms = now_ms();
 	bool well = back && pump_until(run, is_well, &injection, WELL_LIMIT_MS);
 	unsigned well_ms = (unsigned)(now_ms() - back_ms);

@@ -139,7 +139,7 @@ static bool next_message(struct framing *framing, const unsigned char **bytes, s
 
 static char end_message(struct framing *framing)
 {
-	char type = framing->untyped ? '\0' : (char)framing->head[0];
+	char type = (char)(framing->untyped ? 0 : framing->head[0]);
 
 	framing->untyped = false;
 	framing->head_len = 0;
