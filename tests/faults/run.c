@@ -31,8 +31,9 @@ enum {
 	PAUSE_MOST_MS = 900,
 	ROWS_MIN = 1, /* a sale in which nearly all lose … */
 	ROWS_MOST = 40, /* … or one that goes on to the end */
-	SLOW = 15, /* admissions a second: the rate holds the line back … */
-	QUICK = 500 /* … or the capacity does */
+	SLOW = 15, /* admissions a second: in every third round the rate holds the line back … */
+	QUICK = 500, /* … else the capacity does */
+	ROUND_LEAST_MS = 4000 /* of buying */
 };
 
 /* At least one of each sort, quick ones. */
@@ -271,18 +272,21 @@ static void end_round(struct run *run, const struct kind *const *dealt, size_t d
 static void play_round(struct run *run, bool once)
 {
 	const struct kind *dealt[A_ROUND];
+	uint64_t least_ms = now_ms() + ROUND_LEAST_MS;
 	size_t count = 0;
 
 	run->rounds++;
 	buyers_history(run->arena.buyers)->redis_lost = false;
 	unsigned rows = between(run, ROWS_MIN, ROWS_MOST);
-	arena_begin(&run->arena, rows, between(run, 0, 2) == 0 ? SLOW : QUICK);
+	arena_begin(&run->arena, rows, run->rounds % 3 == 2 ? SLOW : QUICK);
 	while (count < A_ROUND && (!once || run->dealt < run->deck_count)) {
 		if (run->dealt == run->deck_count)
 			shuffle(run);
 		dealt[count] = run->deck[run->dealt++];
 		inject(run, dealt[count++]);
 	}
+	if (now_ms() < least_ms)
+		pump(run, (unsigned)(least_ms - now_ms()));
 	end_round(run, dealt, count);
 }
 

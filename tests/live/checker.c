@@ -109,6 +109,8 @@ static const struct damage {
 	{5, "UPDATE reservations SET total = total + 1 WHERE status = 'held'"},
 	{6, "UPDATE reservations SET hold_expires_at = now() - interval '6 seconds' WHERE status = 'held'"},
 	{6, "UPDATE reservations SET ended_at = hold_expires_at + interval '1 ms' WHERE status = 'paid'"},
+	{6, "UPDATE reservations SET status = 'expired', ended_at = hold_expires_at - interval '1 ms' "
+	    "WHERE status = 'held'"},
 	{9, "DELETE FROM ledger WHERE kind = 'charge'"},
 	{9, "INSERT INTO ledger (user_id, unit, kind, amount, balance_after) "
 	    "SELECT user_id, 'money', 'charge', 1, 1 FROM ledger WHERE kind = 'charge'"},
