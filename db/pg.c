@@ -39,6 +39,7 @@ enum {
 	DOWN_PATIENCE_MS = 1000, /* no lane is up for longer: operations are refused at once */
 	SILENCE_MS = 2000, /* after a segment's last deadline, its lane is given up */
 	LOG_GATE_MS = 1000, /* a line a kind in so long */
+	TIMES_KEPT = 8, /* how many segments lately make the average of what one takes */
 	MESSAGE_SIZE = 512,
 	SQLSTATE_SIZE = 6,
 };
@@ -57,6 +58,7 @@ struct segment {
 	PGresult *rows; /* kept until the sync */
 	char sqlstate[SQLSTATE_SIZE]; /* of the first error; "" while there is none */
 	char message[MESSAGE_SIZE];
+	uint64_t sent_us;
 	uint64_t give_up_ms; /* no answer until then: the lane is lost */
 	unsigned count;
 	struct pg_op *ops[]; /* NULL: has ended by its deadline */
@@ -107,7 +109,9 @@ struct pg {
 	struct pg_stats stats;
 	struct log_gate lost_gate, failed_gate;
 	uint64_t down_since_ms; /* no lane is up since; 0: one is */
-	uint64_t up_since_us;
+	uint64_t synced_us; /* something came back last, or the first lane came up */
+	uint64_t
+		segment_us; /* what a segment took lately, from sending it to its sync; 0: not known */
 	struct lane lanes[];
 };
 
@@ -473,6 +477,7 @@ static bool segment_send(struct lane *lane, struct segment *segment, const char 
 	if (!send_prepared(lane, segment->statement->name, params->count, values, params->lengths))
 		return false;
 	segment->sent = true;
+	segment->sent_us = clock_mono_us_now();
 	return PQpipelineSync(lane->conn);
 }
 
@@ -586,10 +591,21 @@ static bool lane_prepared(struct lane *lane, const struct segment *segment)
 	lane->failures = 0;
 	lane->state = LANE_READY;
 	if (lane->pg->down_since_ms)
-		lane->pg->up_since_us = clock_mono_us_now();
+		lane->pg->synced_us = clock_mono_us_now();
 	lane->pg->down_since_ms = 0;
 	log_info("PostgreSQL: lane %u is ready", (unsigned)(lane - lane->pg->lanes));
 	return true;
+}
+
+/* Members run alone wait for locks, and say nothing of how fast the others go. */
+static void note_time(struct pg *pg, const struct segment *segment)
+{
+	pg->synced_us = clock_mono_us_now();
+	if (segment->alone)
+		return;
+	uint64_t took_us = pg->synced_us - segment->sent_us,
+		 before_us = pg->segment_us ? pg->segment_us : took_us;
+	pg->segment_us = (before_us * (TIMES_KEPT - 1) + took_us) / TIMES_KEPT;
 }
 
 /* At the sync: the transaction is over. False: the lane was lost. */
@@ -606,6 +622,7 @@ static bool segment_synced(struct lane *lane, struct segment *segment)
 	}
 	if (TAILQ_EMPTY(&lane->segments))
 		lane->state = LANE_READY;
+	note_time(pg, segment);
 	enum failure failure = failure_of(segment->sqlstate);
 	if (!*segment->sqlstate) {
 		segment_done(pg, segment);
@@ -979,20 +996,38 @@ unsigned pg_pending(const struct pg *pg)
 	return pg->pending;
 }
 
-uint64_t pg_backlog_ms(const struct pg *pg)
+/* How long the oldest operation has waited without anything coming back. What was waited while no lane was up does
+ * not count. */
+static uint64_t stalled_us(const struct pg *pg)
 {
-	uint64_t now = clock_mono_us_now(), oldest = now;
+	uint64_t now = clock_mono_us_now(), since = now;
 
-	if (pg->down_since_ms)
-		return 0;
 	for (unsigned i = 0; i < pg->queue_count; i++) {
 		const struct pg_op *head = TAILQ_FIRST(&pg->queues[i].waiting);
-		if (head && head->submitted_us < oldest)
-			oldest = head->submitted_us;
+		if (head && head->submitted_us < since)
+			since = head->submitted_us;
 	}
-	if (oldest < pg->up_since_us)
-		oldest = pg->up_since_us;
-	return now > oldest ? (now - oldest) / 1000 : 0;
+	if (since < pg->synced_us)
+		since = pg->synced_us;
+	return now > since ? now - since : 0;
+}
+
+/* How long the next one would wait, in full batches, if they took what they took lately. */
+static uint64_t next_us(const struct pg *pg)
+{
+	unsigned up = 0;
+
+	for (unsigned i = 0; i < pg->settings.lanes; i++)
+		up += lane_up(&pg->lanes[i]);
+	return up ? pg->waiting * pg->segment_us / pg->settings.batch_max / up : 0;
+}
+
+uint64_t pg_backlog_ms(const struct pg *pg)
+{
+	if (pg->down_since_ms)
+		return 0;
+	uint64_t stalled = stalled_us(pg), next = next_us(pg);
+	return (stalled > next ? stalled : next) / 1000;
 }
 
 const struct pg_stats *pg_stats(const struct pg *pg)

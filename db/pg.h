@@ -93,9 +93,10 @@ bool pg_up(const struct pg *pg);
 /* Operations waiting and in flight. */
 unsigned pg_pending(const struct pg *pg);
 
-/* How long the oldest operation has waited to be sent. Those that wait to be run alone do not count, since it is
- * for a lock that they wait; what was waited
- * while no lane was up does not either. */
+/* How long an operation waits to be sent: what the next one would wait, by what waits before it and what batches took
+ * lately; or, where nothing comes back, how long the oldest has waited since. Its age alone would tell too late:
+ * by the time that the first has waited a second, all that came in that second waits behind it; and too long: what
+ * came at once is old at once, until the last of it is sent and lanes run empty. */
 uint64_t pg_backlog_ms(const struct pg *pg);
 
 /* Counted since pg_new. */

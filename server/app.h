@@ -72,7 +72,7 @@ struct app {
 	struct sweeper *sweeper;
 	struct net *net;
 	struct counters counters;
-	int64_t backlog_ms; /* how long the oldest operation waits for PostgreSQL, as of this turn */
+	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	bool redis_was_away;
 	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */
 	bool stopping; /* all requests have ended: timers begin nothing more */

@@ -99,7 +99,7 @@ void metrics_start(const struct request *request)
 	metric(&out, "onsale_postgresql_pending", "gauge",
 		"PostgreSQL operations waiting or in flight.", pg_pending(app->pg));
 	metric(&out, "onsale_postgresql_backlog_milliseconds", "gauge",
-		"How long the oldest operation has waited for a lane.", (uint64_t)app->backlog_ms);
+		"How long an operation waits for a lane.", (uint64_t)app->backlog_ms);
 	metric(&out, "onsale_revocations", "gauge",
 		"Access tokens that were logged out and have not expired.",
 		revocations_count(app->revocations));

@@ -2,8 +2,8 @@
  * worth. Whoever holds a seat gets to pay, whoever was admitted gets to hold, and only then come polls, joins
  * and whatever else there is.
  *
- * Two things are measured: requests in work, against http.in_flight_max; and how long the oldest operation has
- * waited for PostgreSQL, against db.backlog_max_ms. Each priority is refused at its share of them. */
+ * Two things are measured: requests in work, against http.in_flight_max; and how long an operation waits for
+ * PostgreSQL, against db.backlog_max_ms. Each priority is refused at its share of them. */
 #ifndef ONSALE_SERVER_SHED_H
 #define ONSALE_SERVER_SHED_H
 
