@@ -83,6 +83,8 @@ build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all || return
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
+	! wanted faults || run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" ||
+		return
 	! wanted openapi || run config/run/docs.sh "$build"
 	! wanted fuzz || run config/run/fuzz.sh build
 }
@@ -166,6 +168,7 @@ judge_layer() {
 run_layer() {
 	local layer=$1 status=0 report=$output/$1.xml
 	local arguments=(-j2 "--xml=$report")
+	[ "$layer" != faults ] || arguments[0]=-j1
 	[ -z "${FILTER:-}" ] || arguments+=(--filter "$FILTER")
 	echo "layer $layer"
 	run timeout -k 5 "${limit_seconds[$layer]}" "$sanitized/tests/$layer" "${arguments[@]}" || status=$?
@@ -174,13 +177,29 @@ run_layer() {
 }
 
 # The run's own report counts; Criterion sees one test.
-run_faults() {
+run_kinds() {
 	local status=0 report=$output/faults.tap
-	echo "layer faults"
-	ONSALE_TEST_FAULTS_REPORT=$report run timeout -k 5 "${limit_seconds[faults]}" "$sanitized/tests/faults" ||
-		status=$?
+	echo "layer faults, each kind a test"
+	ONSALE_TEST_FAULTS_REPORT=$report run timeout -k 5 "${limit_seconds[faults]}" "$sanitized/tests/faults" \
+		--filter 'faults/*' || status=$?
 	end_left_over
 	judge_layer faults "$status" "$report"
+}
+
+# What is measured: without sanitizers, and alone.
+run_measured() {
+	sanitized=$build FILTER='overload/*' run_layer faults
+}
+
+# Of make faults the run alone is asked for.
+run_faults() {
+	case ${FILTER:-} in '' | faults/*) run_kinds ;; esac
+	[ -z "${MINUTES:-}" ] || return 0
+	case ${FILTER:-} in '' | overload/*) run_measured ;; esac
+	case ${FILTER:-} in
+	faults/* | overload/*) ;;
+	*) FILTER=${FILTER:-'!(faults|overload)/*'} run_layer faults ;;
+	esac
 }
 
 # Only where it is asked for: each planted bug counts as a test.

@@ -65,6 +65,9 @@ static void watch(struct caller *caller, int operation)
 	struct epoll_event event = {
 		.events = EPOLLIN | (writes ? EPOLLOUT : 0), .data.ptr = caller};
 
+	if (operation == EPOLL_CTL_MOD && writes == caller->writes)
+		return;
+	caller->writes = writes;
 	epoll_ctl(caller->all->epoll, operation, caller->fd, &event);
 }
 

@@ -13,7 +13,7 @@ struct caller {
 	/* callers.c's */
 	struct callers *all;
 	int fd;
-	bool connecting, in_flight;
+	bool connecting, in_flight, writes;
 	size_t sent;
 	uint64_t end_ms;
 	struct buf out, in;
