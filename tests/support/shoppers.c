@@ -312,6 +312,11 @@ void shoppers_free(struct shoppers *shoppers)
 	free(shoppers);
 }
 
+void shoppers_patience(struct shoppers *shoppers, unsigned limit_ms)
+{
+	shoppers->callers.limit_ms = limit_ms;
+}
+
 static void fail_late(const struct shoppers *all)
 {
 	unsigned at[STEPS] = {0};
@@ -338,6 +343,7 @@ void shoppers_run(struct shoppers *shoppers, unsigned limit_ms,
 			fail_late(shoppers);
 		for (size_t i = 0; i < shoppers->count; i++) {
 			struct shopper *shopper = &shoppers->list[i];
+			caller_look_at_time(&shopper->caller);
 			if (!shopper->caller.in_flight && shopper->step != STEP_END &&
 				shopper->due_ms <= callers->now_ms)
 				start_request(shopper);

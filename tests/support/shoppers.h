@@ -25,6 +25,9 @@ struct shoppers *shoppers_new(
 	struct world *world, const struct sale *sale, const struct people *people, unsigned seed);
 void shoppers_free(struct shoppers *shoppers);
 
+/* Who has no reply for so long asks another instance, under the same key. From the start there is no limit. */
+void shoppers_patience(struct shoppers *shoppers, unsigned limit_ms);
+
 /* Runs until it has ended for everybody; the test fails after limit_ms. turn (may be NULL) is called after
  * each turn of the loop: it may kill and start instances. */
 void shoppers_run(struct shoppers *shoppers, unsigned limit_ms,
