@@ -666,11 +666,16 @@ unsigned buyers_stuck(const struct buyers *buyers, unsigned instances, unsigned 
 
 unsigned buyers_reset(struct buyers *buyers)
 {
-	unsigned count = 0;
+	unsigned count = 0, busy_before = 0;
 
-	for (size_t i = 0; i < buyers->count; i += 3) {
-		count += buyers->list[i].caller.in_flight;
-		caller_reset(&buyers->list[i].caller);
+	for (size_t i = 0; i < buyers->count; i++) {
+		struct caller *caller = &buyers->list[i].caller;
+		bool busy = caller->in_flight;
+
+		if (busy ? busy_before++ % 2 == 0 : i % 3 == 0) {
+			count += busy;
+			caller_reset(caller);
+		}
 	}
 	return count;
 }

@@ -41,7 +41,7 @@ void buyers_turn(struct buyers *buyers);
 /* How many requests at these instances, a bit for each, wait for longer than that. */
 unsigned buyers_stuck(const struct buyers *buyers, unsigned instances, unsigned longer_than_ms);
 
-/* A third of all connections is reset, whatever is on them; how many had a request. */
+/* Every second connection with a request on it is reset, and a third of the others; how many had a request. */
 unsigned buyers_reset(struct buyers *buyers);
 
 const struct buyers_counts *buyers_counts(const struct buyers *buyers);
