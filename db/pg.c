@@ -983,12 +983,17 @@ void pg_free(struct pg *pg)
 	pg_release(pg);
 }
 
+unsigned pg_lanes_up(const struct pg *pg)
+{
+	unsigned up = 0;
+	for (unsigned i = 0; i < pg->settings.lanes; i++)
+		up += lane_up(&pg->lanes[i]);
+	return up;
+}
+
 bool pg_up(const struct pg *pg)
 {
-	for (unsigned i = 0; i < pg->settings.lanes; i++)
-		if (lane_up(&pg->lanes[i]))
-			return true;
-	return false;
+	return pg_lanes_up(pg) > 0;
 }
 
 unsigned pg_pending(const struct pg *pg)
@@ -1015,10 +1020,8 @@ static uint64_t stalled_us(const struct pg *pg)
 /* How long the next one would wait, in full batches, if they took what they took lately. */
 static uint64_t next_us(const struct pg *pg)
 {
-	unsigned up = 0;
+	unsigned up = pg_lanes_up(pg);
 
-	for (unsigned i = 0; i < pg->settings.lanes; i++)
-		up += lane_up(&pg->lanes[i]);
 	return up ? pg->waiting * pg->segment_us / pg->settings.batch_max / up : 0;
 }
 

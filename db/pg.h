@@ -87,7 +87,8 @@ void pg_submit(struct pg *pg, struct pg_op *op, const struct pg_statement *state
 /* Sends what was gathered; the loop calls it at the end of each turn. */
 void pg_turn(struct pg *pg);
 
-/* At least one lane is connected and ready. */
+/* Lanes that are connected and ready; and whether there is one. */
+unsigned pg_lanes_up(const struct pg *pg);
 bool pg_up(const struct pg *pg);
 
 /* Operations waiting and in flight. */

@@ -96,6 +96,8 @@ void metrics_start(const struct request *request)
 		redis_breaker(app->redis));
 	metric(&out, "onsale_redis_listening", "gauge",
 		"1 while other instances' messages are heard.", redis_up(app->listener));
+	metric(&out, "onsale_postgresql_lanes_up", "gauge", "Lanes that are connected and ready.",
+		pg_lanes_up(app->pg));
 	metric(&out, "onsale_postgresql_pending", "gauge",
 		"PostgreSQL operations waiting or in flight.", pg_pending(app->pg));
 	metric(&out, "onsale_postgresql_backlog_milliseconds", "gauge",
