@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "proto/base/clock.h"
 #include "tests/faults/cluster.h"
@@ -21,16 +22,17 @@ enum {
 	CLIENTS = 5000, /* connections, each with one request at most */
 	ROWS = 200,
 	SEATS_PER_ROW = 200,
-	DELAY_MS = 48, /* each way to PostgreSQL: two lanes, fifty holds at a time */
-	STEP_MS = 4000,
-	WARM_UP_MS = 1500, /* of these, in which nothing is counted */
+	DELAY_MS = 115, /* each way to PostgreSQL: four lanes, sixty holds at a time */
+	STEP_MS = 5000,
+	WARM_UP_MS = 2000, /* of these, in which nothing is counted */
 	REST_LIMIT_MS = 15000,
 	TAKEN_EVERY = 10, /* holds of a seat that somebody holds */
 	PAY_EVERY = 10, /* holds that are paid, at once */
 	LATENCY_MOST_MS = 10000,
 	SERVED_LIMIT_MS = 3000, /* the slowest in a hundred */
 	REFUSED_LIMIT_MS = 500,
-	GOODPUT_PERCENT = 90
+	GOODPUT_PERCENT = 90,
+	PRIORITY = -10
 };
 
 static const unsigned offers[] = {1000, 2000, 5000, 10000};
@@ -365,6 +367,8 @@ static void site_open(struct site *site, const cpu_set_t *cores)
 	while (!CPU_ISSET(load_core, cores))
 		load_core--;
 	stay_on(0, load_core);
+	/* Where it may, it goes before whatever else the machine does; what it starts inherits that. */
+	setpriority(PRIO_PROCESS, 0, PRIORITY);
 	setenv("ONSALE_TEST_SERVER", need_env("ONSALE_TEST_SERVER_PLAIN"), 1);
 	cluster_open(&site->cluster);
 	struct world *world = site->world = world_open(&(struct world_options){.unmigrated = true});
@@ -375,9 +379,12 @@ static void site_open(struct site *site, const cpu_set_t *cores)
 		proxies_port(&site->proxies, 0, PROXIES_POSTGRESQL), PQuser(world->db),
 		world->database_name);
 	const char *flags[] = {
-		site->url, "--db.lanes=2", "--db.batch_max=50", "--seat.per_user_max=0"};
+		site->url, "--db.lanes=4", "--db.batch_max=60", "--seat.per_user_max=0"};
 	memcpy(world->instances[0].flags, flags, sizeof flags);
 	world_migrate(world);
+	/* The proxy is what is slow, not the disk. */
+	database_run(world->db, textf(world, "ALTER DATABASE %s SET synchronous_commit = off",
+					world->database_name));
 	world_start(world);
 	stay_on(world->instances[0].pid, server_core);
 }
