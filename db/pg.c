@@ -1017,20 +1017,20 @@ static uint64_t stalled_us(const struct pg *pg)
 	return now > since ? now - since : 0;
 }
 
-/* How long the next one would wait, in full batches, if they took what they took lately. */
-static uint64_t next_us(const struct pg *pg)
+uint64_t pg_operation_ns(const struct pg *pg)
 {
 	unsigned up = pg_lanes_up(pg);
 
-	return up ? pg->waiting * pg->segment_us / pg->settings.batch_max / up : 0;
+	return up ? pg->segment_us * 1000 / pg->settings.batch_max / up : 0;
 }
 
 uint64_t pg_backlog_ms(const struct pg *pg)
 {
 	if (pg->down_since_ms)
 		return 0;
-	uint64_t stalled = stalled_us(pg), next = next_us(pg);
-	return (stalled > next ? stalled : next) / 1000;
+	uint64_t stalled_ms = stalled_us(pg) / 1000,
+		 next_ms = pg->waiting * pg_operation_ns(pg) / 1000000;
+	return stalled_ms > next_ms ? stalled_ms : next_ms;
 }
 
 const struct pg_stats *pg_stats(const struct pg *pg)

@@ -100,6 +100,9 @@ unsigned pg_pending(const struct pg *pg);
  * came at once is old at once, until the last of it is sent and lanes run empty. */
 uint64_t pg_backlog_ms(const struct pg *pg);
 
+/* What each operation that waits adds to that, in full batches; 0 where it is not known. */
+uint64_t pg_operation_ns(const struct pg *pg);
+
 /* Counted since pg_new. */
 struct pg_stats {
 	uint64_t batches; /* calls sent, those of members run alone included */

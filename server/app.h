@@ -34,6 +34,7 @@ struct counters {
 	uint64_t requests;
 	uint64_t shed[PRIORITIES]; /* refused because there was too much to do */
 	unsigned in_flight; /* flows begun and not ended */
+	unsigned in_work[PRIORITIES]; /* … of each priority */
 	unsigned in_flight_peak; /* the most there ever were at once */
 	uint64_t limited; /* refused by a rate limit */
 	uint64_t clients_gone; /* clients that left before their reply */
@@ -73,6 +74,8 @@ struct app {
 	struct net *net;
 	struct counters counters;
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
+	int64_t operation_ns,
+		pg_pending; /* what one more adds to it, and how many there are: too */
 	bool redis_was_away;
 	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */
 	bool stopping; /* all requests have ended: timers begin nothing more */

@@ -24,6 +24,7 @@ static const char PROBLEM_TYPE[] = "application/problem+json";
 static void flow_free(struct flow *flow)
 {
 	flow->app->counters.in_flight--;
+	flow->app->counters.in_work[flow->priority]--;
 	if (flow->cleanup != NULL)
 		flow->cleanup(flow);
 	free(flow);
@@ -171,7 +172,9 @@ void *flow_new(size_t size, const struct request *request)
 	flow->app = app;
 	flow->conn = request->conn;
 	memcpy(flow->request_id, request->id, strlen(request->id) + 1);
+	flow->priority = request->priority;
 	conn_set_flow(request->conn, flow);
+	app->counters.in_work[flow->priority]++;
 	if (++app->counters.in_flight > app->counters.in_flight_peak)
 		app->counters.in_flight_peak = app->counters.in_flight;
 	return flow;

@@ -41,6 +41,7 @@ struct flow {
 	struct conn *conn; /* NULL once the client went away */
 	void (*cleanup)(struct flow *flow); /* frees what the flow owns; may be NULL */
 	char request_id[REQUEST_ID_SIZE];
+	enum priority priority;
 	bool ended;
 };
 

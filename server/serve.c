@@ -254,6 +254,8 @@ static void turn(struct app *app, bool *again)
 	redis_turn(app->listener);
 	pg_turn(app->pg);
 	app->backlog_ms = (int64_t)pg_backlog_ms(app->pg);
+	app->operation_ns = (int64_t)pg_operation_ns(app->pg);
+	app->pg_pending = pg_pending(app->pg);
 	*again = net_turn(app->net) || *again;
 	note_turn(&app->counters);
 }

@@ -47,3 +47,22 @@ Test(shed, backlog)
 	check(0, 799, (bool[]){true, true, false, true, true, false});
 	check(0, 800, (bool[]){true, false, false, true, true, false});
 }
+
+/* Those that were let in, and are not on PostgreSQL's lists yet, count before they are. */
+Test(shed, on_the_way)
+{
+	struct app app = app_with(0, 200);
+
+	app.operation_ns = 2000000;
+	app.pg_pending = 300;
+	app.counters.in_work[PRIORITY_HOLD] = 360;
+	app.counters.in_work[PRIORITY_PAY] = 39; /* 99 are on the way: 198 ms */
+	cr_expect(shed_admits(&app, PRIORITY_HOLD));
+	app.counters.in_work[PRIORITY_PAY]++;
+	cr_expect(!shed_admits(&app, PRIORITY_HOLD) && shed_admits(&app, PRIORITY_PAY));
+	app.counters.in_work[PRIORITY_HOLD] = 0; /* fewer than are pending: others' */
+	cr_expect(shed_admits(&app, PRIORITY_HOLD));
+	app.operation_ns = 0; /* PostgreSQL is away */
+	app.counters.in_work[PRIORITY_HOLD] = 5000;
+	cr_expect(shed_admits(&app, PRIORITY_HOLD));
+}
