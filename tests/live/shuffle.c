@@ -469,21 +469,6 @@ Test(shuffle, redis_emptied_after_the_opening_loses_no_position)
 	world_close(world);
 }
 
-static void set_database(struct world *world, bool there)
-{
-	PGconn *outside = database_connect(need_env("ONSALE_TEST_DATABASE_URL"));
-
-	database_run(outside, textf(world, "ALTER DATABASE %s ALLOW_CONNECTIONS %s",
-				      world->database_name, there ? "true" : "false"));
-	if (!there)
-		database_run(
-			outside, textf(world,
-					 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-					 " WHERE datname = '%s' AND pid <> %d",
-					 world->database_name, PQbackendPID(world->db)));
-	PQfinish(outside);
-}
-
 /* PostgreSQL has the list written before anybody is let in: without it the line waits. */
 Test(shuffle, without_postgresql_nobody_is_let_in)
 {
@@ -493,7 +478,7 @@ Test(shuffle, without_postgresql_nobody_is_let_in)
 	struct admissions admissions;
 	struct lot lots[PEOPLE];
 
-	set_database(world, false);
+	world_set_database(world, false);
 	while (wall_ms() < opens_ms + 1000) {
 		struct answer *place = poll(world, entrants.tokens[0]);
 
@@ -502,7 +487,7 @@ Test(shuffle, without_postgresql_nobody_is_let_in)
 	admissions_read(&admissions, &world->redis, world->sale.event_id);
 	cr_assert(admissions.count == 0);
 	admissions_free(&admissions);
-	set_database(world, true);
+	world_set_database(world, true);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE, lots);
 	world_close(world);
