@@ -230,6 +230,17 @@ static void check_published(
 
 /* --- */
 
+static bool one_is_admitted(void *context)
+{
+	struct world *world = context;
+	struct admissions admissions;
+
+	admissions_read(&admissions, &world->redis, world->sale.event_id);
+	bool admitted = admissions.count == 1;
+	admissions_free(&admissions);
+	return admitted;
+}
+
 Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 {
 	enum { PEOPLE = 60, LATE = 3 };
@@ -252,6 +263,7 @@ Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 	world->people.count = PEOPLE + LATE;
 	for (unsigned i = 0; i < LATE; i++)
 		late[i] = answer_text(join(world, PEOPLE + i), "token");
+	cr_assert(wait_until(one_is_admitted, world, LIMIT_MS));
 	/* The first is in, so that all others moved up by one; the tokens are those of before the opening. */
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		struct answer *place = poll(world, entrants.tokens[i]);
