@@ -134,7 +134,7 @@ static bool is_marked_stale(const struct answer *answer)
 {
 	char age[16];
 
-	return answer_header(answer, "age", age, sizeof age) && atoi(age) > 0 &&
+	return answer_header(answer, "age", age, sizeof age) && strtol(age, NULL, 10) > 0 &&
 	       strstr(answer->head, "\r\nCache-Status: onsale; hit; ttl=-") != NULL;
 }
 

@@ -276,7 +276,7 @@ Test(identity, an_address_links_to_nobody)
 /* Thirty people, ten first requests of each, at once on two instances; they share two addresses. */
 Test(identity, first_requests_at_once_make_one_user)
 {
-	enum { PEOPLE = 30, EACH = 10 };
+	enum { PEOPLE = 30, EACH = 10, TOKENS_AN_INSTANCE = PEOPLE * EACH / 2 };
 	struct world *world = open_world(&(struct world_options){.instances = 2}, IDP_RSA);
 	struct crowd *crowd = crowd_new();
 
@@ -301,7 +301,7 @@ Test(identity, first_requests_at_once_make_one_user)
 		cr_assert(
 			instance_metric(&world->instances[i], "onsale_known_identities") == PEOPLE);
 		cr_assert(instance_metric(&world->instances[i], "onsale_known_tokens") ==
-			  PEOPLE * EACH / 2);
+			  TOKENS_AN_INSTANCE);
 	}
 	crowd_free(crowd);
 	world_close(world);
