@@ -4,6 +4,7 @@
 #   make test     all layers, one line of counts make lint    clang-tidy, cppcheck, format, layering
 #   make fresh    run and test in new Debians   make clean    removes what was built
 #   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
+#   make faults   ten minutes of faults (MINUTES=, SEED=) make faults-check   planted bugs are caught
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -16,7 +17,7 @@ all:
 
 comma := ,
 ROOMS := proto/base proto config db queue lock server
-LAYERS := unit flow live wire
+LAYERS := unit flow live wire faults
 
 # Where things go: build/, build-san/ with SANITIZER=address,undefined, or BUILD=folder.
 SANITIZER ?=
@@ -36,7 +37,7 @@ RUNS ?= 10000000
 TARGET ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test fresh layering docs help fuzz fuzz-coverage
+PLAIN_GOALS := clean clean-run run tour test faults faults-check fresh layering docs help fuzz fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -68,12 +69,12 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests lint layering docs fresh help compile_commands fuzz \
-	fuzz-coverage fuzz-programs
+.PHONY: all clean clean-run run tour test tests faults faults-check lint layering docs fresh help \
+	compile_commands fuzz fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,6s/^# *//p' Makefile
+	@sed -n '3,7s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -154,6 +155,15 @@ fuzz:
 # The share of each parser's lines that the corpus runs.
 fuzz-coverage:
 	@config/run/fuzz.sh coverage
+
+# What else may be said of a run stands in tests/faults/run.c.
+faults:
+	@LAYER=faults FILTER= MINUTES='$(or $(MINUTES),10)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
+
+faults-check:
+	@LAYER=bugs FILTER= BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
 
 lint: compile_commands
 	@BUILD='$(BUILD)' exec config/run/lint.sh

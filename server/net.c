@@ -40,7 +40,8 @@ enum {
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
 	READS_A_TURN =
-		256, /* what else has come waits for the next: a turn stays a few milliseconds long */
+		256, /* what else has come waits for the next: a turn stays some milliseconds long */
+	ACCEPT_AGAIN_MS = 100, /* after a lack of descriptors */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000,
 	DRAIN_IDLE_MS = 1000, /* at the end: what a client that has just sent something gets */
@@ -85,6 +86,7 @@ struct net {
 	struct app *app;
 	int fd;
 	struct event *accept_event;
+	struct event *accept_again; /* after a lack of descriptors or memory, whoever ends it */
 	bool accepting;
 	unsigned connections, connections_max;
 	unsigned in_work;
@@ -215,6 +217,13 @@ static void set_accepting(struct net *net, bool on)
 		event_del(net->accept_event);
 }
 
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	set_accepting(arg, true);
+}
+
 /* The client is gone, or has to go. What it asked for still finishes, without it. */
 static void conn_close(struct conn *conn)
 {
@@ -269,6 +278,7 @@ static void conn_linger(struct conn *conn)
 /* Takes the next connection of the listener's queue. False where there is none, or none can be had. */
 static bool accept_one(struct net *net)
 {
+	static const struct timeval soon = {.tv_usec = ACCEPT_AGAIN_MS * 1000};
 	union socket_address peer = {.v6 = {0}};
 	socklen_t len = sizeof peer;
 	int on = 1;
@@ -282,9 +292,9 @@ static bool accept_one(struct net *net)
 		return true;
 	if (client < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_warn("accept: %s; none is accepted until a connection closes",
-				strerror(errno));
-			set_accepting(net, net->connections == 0);
+			log_warn("accept: %s; none is accepted for a moment", strerror(errno));
+			set_accepting(net, false);
+			event_add(net->accept_again, &soon);
 		}
 		return false;
 	}
@@ -642,7 +652,8 @@ bool net_listen(struct net *net)
 	}
 	net->accept_event = event_new(
 		net->app->base, net->fd, EV_READ | EV_PERSIST, on_acceptable, net);
-	CHECK(net->accept_event != NULL);
+	net->accept_again = evtimer_new(net->app->base, on_accept_again, net);
+	CHECK(net->accept_event != NULL && net->accept_again != NULL);
 	set_accepting(net, true);
 	log_info("listening on %s:%u", net->app->settings.http_address, listener_port(net->fd));
 	return true;
@@ -652,8 +663,10 @@ static void listener_close(struct net *net)
 {
 	if (net->fd < 0)
 		return;
-	if (net->accept_event != NULL)
+	if (net->accept_event != NULL) {
 		event_free(net->accept_event);
+		event_free(net->accept_again);
+	}
 	net->accept_event = NULL;
 	close(net->fd);
 	net->fd = -1;

@@ -8,7 +8,9 @@
 #include "proto/base/check.h"
 #include "server/app.h"
 
-enum { SWEEP_LIMIT = 500, MUTEX_TTL_MS = 10000 };
+/* An owner that died, or was never told that the mutex is its own, keeps the others from sweeping for so long:
+ * well below the 5 s after which a lapsed hold counts as an orphan. */
+enum { SWEEP_LIMIT = 500, MUTEX_TTL_MS = 2000 };
 
 struct sweeper {
 	struct app *app;

@@ -2,6 +2,8 @@
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
 # "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
 # is node's test runner against the same sanitized server, and fuzz, which is libFuzzer's programs for a minute.
+# Of faults each kind that was injected counts as a test; what SEED, MINUTES and others choose there stands in
+# tests/faults/run.c.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -10,7 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [fuzz]=240)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [fuzz]=240
+	[faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -170,6 +173,26 @@ run_layer() {
 	judge_layer "$layer" "$status" "$report"
 }
 
+# The run's own report counts; Criterion sees one test.
+run_faults() {
+	local status=0 report=$output/faults.tap
+	echo "layer faults"
+	ONSALE_TEST_FAULTS_REPORT=$report run timeout -k 5 "${limit_seconds[faults]}" "$sanitized/tests/faults" ||
+		status=$?
+	end_left_over
+	judge_layer faults "$status" "$report"
+}
+
+# Only where it is asked for: each planted bug counts as a test.
+run_bugs() {
+	local status=0 report=$output/bugs.tap
+	echo "layer bugs"
+	run timeout -k 5 "${limit_seconds[bugs]}" config/run/faults_check.sh "$(readlink -f "$sanitized/tests/faults")" \
+		"$report" || status=$?
+	end_left_over
+	judge_layer bugs "$status" "$report"
+}
+
 # FILTER is a pattern of test names for node here.
 run_openapi() {
 	local status=0 report=$output/openapi.tap
@@ -194,10 +217,11 @@ run_fuzz() {
 
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire openapi fuzz; do
+	for layer in unit flow live wire openapi faults fuzz; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
 	done
+	[ "${LAYER:-}" != bugs ] || echo bugs
 }
 
 wanted() {
@@ -206,7 +230,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|fuzz')
+mapfile -t c_layers < <(layers_to_run | sed 's/^bugs$/faults/' | grep -vxE 'openapi|fuzz')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -221,9 +245,11 @@ build_all || die "the build failed"
 start_stores
 export_environment
 for layer in "${c_layers[@]}"; do
-	run_layer "$layer"
+	[ "$layer" = faults ] || run_layer "$layer"
 done
 ! wanted openapi || run_openapi
+! wanted faults || run_faults
+! wanted bugs || run_bugs
 ! wanted fuzz || run_fuzz
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

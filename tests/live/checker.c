@@ -22,6 +22,18 @@ static void pay(struct world *world, struct history *history, const struct perso
 	history_reply(history, entry, expect(world, &call, 201, NULL));
 }
 
+static void charge(struct world *world, struct history *history, const struct person *person)
+{
+	struct call call = {.method = "POST",
+		.path = "/v1/me/balance/charges",
+		.jwt = person->jwt,
+		.key = "charge",
+		.body = "{\"amount\":5}"};
+	size_t entry = history_add(history, KEYED_CHARGE, person->id, call.key);
+
+	history_reply(history, entry, expect(world, &call, 201, NULL));
+}
+
 /* A sale as it should be: two seats paid, one held, one cancelled, one refunded that was paid with points too;
  * kept keys and a history. */
 static void make_sale(struct world *world, struct history *history)
@@ -29,6 +41,7 @@ static void make_sale(struct world *world, struct history *history)
 	static const int ends[] = {PAID, PAID, HELD, CANCELLED, REFUNDED};
 
 	world_fill(world, 2, BALANCE, &(struct sale_options){.seats_per_row = 5, .price = 1000});
+	charge(world, history, &world->people.list[0]);
 	for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
 		const struct person *person = &world->people.list[i % 2];
 		const char *key = textf(world, "key-%zu", i);
@@ -95,6 +108,12 @@ static const struct damage {
 	    "SELECT id, 'reservation.paid', '{}' FROM reservations WHERE status = 'held'"},
 	{5, "UPDATE reservations SET total = total + 1 WHERE status = 'held'"},
 	{6, "UPDATE reservations SET hold_expires_at = now() - interval '6 seconds' WHERE status = 'held'"},
+	{6, "UPDATE reservations SET ended_at = hold_expires_at + interval '1 ms' WHERE status = 'paid'"},
+	{6, "UPDATE reservations SET status = 'expired', ended_at = hold_expires_at - interval '1 ms' "
+	    "WHERE status = 'held'"},
+	{9, "DELETE FROM ledger WHERE kind = 'charge'"},
+	{9, "INSERT INTO ledger (user_id, unit, kind, amount, balance_after) "
+	    "SELECT user_id, 'money', 'charge', 1, 1 FROM ledger WHERE kind = 'charge'"},
 	{9, "INSERT INTO reservations SELECT id + 1000, user_id, performance_id, status, seat_ids, "
 	    "seat_versions, seat_count, total, hold_expires_at, hold_key, pass_nonce, created_at, ended_at "
 	    "FROM reservations WHERE status = 'cancelled'"},

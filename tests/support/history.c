@@ -36,6 +36,35 @@ void history_unknown(struct history *history, size_t i)
 	history_at(history, i)->unknowns++;
 }
 
+static bool is_taken(int status, const char *body)
+{
+	return status == 409 && strstr(body, "\"seat_unavailable\"") != NULL;
+}
+
+/* A refusal because somebody else has the seats is Redis's own where it came from there; of two tries at once
+ * the one that Redis refused may be answered after the one that PostgreSQL let through. */
+static bool may_be_rejudged(
+	const struct history *history, const struct keyed_entry *entry, const struct answer *answer)
+{
+	return history->redis_lost && entry->kind == KEYED_HOLD &&
+	       (is_taken(entry->status, entry->body) || is_taken(answer->status, answer->body));
+}
+
+/* What PostgreSQL let through stands. */
+static void rejudge(struct keyed_entry *entry, const struct answer *answer)
+{
+	entry->fresh = 0;
+	if (strcmp(answer->body, entry->body) == 0)
+		return;
+	entry->rejudged++;
+	if (entry->outcome == OUTCOME_OK)
+		return;
+	entry->status = answer->status;
+	entry->outcome = answer->status == 201 ? OUTCOME_OK : OUTCOME_REFUSED;
+	free(entry->body);
+	entry->body = must_strdup(answer->body);
+}
+
 void history_reply(struct history *history, size_t i, const struct answer *answer)
 {
 	struct keyed_entry *entry = history_at(history, i);
@@ -47,14 +76,18 @@ void history_reply(struct history *history, size_t i, const struct answer *answe
 		entry->outcome = OUTCOME_REFUSED; /* definite too, where nothing is kept */
 	if (!kept)
 		return;
+	entry->fresh += !answer_header_is(answer, "idempotent-replayed", "true");
 	if (entry->body == NULL) {
 		entry->outcome = status == 201 ? OUTCOME_OK : OUTCOME_REFUSED;
 		entry->status = status;
 		entry->body = must_strdup(answer->body);
 		return;
 	}
+	if (may_be_rejudged(history, entry, answer)) {
+		rejudge(entry, answer);
+		return;
+	}
 	entry->different += status != entry->status || strcmp(answer->body, entry->body) != 0;
-	entry->unmarked += !answer_header_is(answer, "idempotent-replayed", "true");
 }
 
 size_t history_unknowns(const struct history *history)

@@ -22,13 +22,17 @@ struct keyed_entry {
 	unsigned sent; /* how often the request was sent */
 	unsigned unknowns; /* how often no reply came, or 503 outcome_unknown */
 	unsigned different; /* later replies that differ from the first */
-	unsigned unmarked; /* later replies without Idempotent-Replayed */
+	unsigned rejudged; /* refusals of a hold that came otherwise later, as redis_lost allows */
+	/* Replies without Idempotent-Replayed: of several at once, any may come first. */
+	unsigned fresh;
 };
 
 /* A zeroed struct is a valid, empty history. */
 struct history {
 	struct keyed_entry *entries;
 	size_t count, room;
+	/* Redis was away, or lost something, since: a refusal that it alone knew may be judged again. */
+	bool redis_lost;
 };
 
 /* A new entry; its number. The pointer of history_at is valid until the next one is added. */

@@ -80,10 +80,10 @@ static void check_entry(struct violations *violations, const struct keyed_entry 
 	if (entry->different > 0)
 		violate(violations, 4, "the key %s of user %lld had different replies; first %d %s",
 			entry->key, (long long)entry->user_id, entry->status, entry->body);
-	if (entry->unmarked > 0)
+	if (entry->fresh > 1)
 		violate(violations, 4,
-			"a repeat of the key %s of user %lld was not marked as replayed",
-			entry->key, (long long)entry->user_id);
+			"%u replies under the key %s of user %lld were not marked as replayed",
+			entry->fresh, entry->key, (long long)entry->user_id);
 	if (entry->unknowns > 0 && entry->outcome == OUTCOME_UNKNOWN)
 		violate(violations, 9, "the outcome of the key %s of user %lld never became known",
 			entry->key, (long long)entry->user_id);
@@ -94,6 +94,7 @@ static void check_history(const struct invariants_input *input, struct violation
 	struct buf users = BUF_INIT(IDS_MAX), held = BUF_INIT(IDS_MAX),
 		   payments = BUF_INIT(IDS_MAX);
 	struct buf paid = BUF_INIT(IDS_MAX), payers = BUF_INIT(IDS_MAX);
+	struct buf chargers = BUF_INIT(IDS_MAX), charges = BUF_INIT(IDS_MAX);
 
 	for (size_t i = 0; i < input->history->count; i++) {
 		const struct keyed_entry *entry = history_at(input->history, i);
@@ -101,10 +102,14 @@ static void check_history(const struct invariants_input *input, struct violation
 		check_entry(violations, entry);
 		if (entry->kind == KEYED_HOLD)
 			add_id(&users, entry->user_id);
+		if (entry->kind == KEYED_CHARGE)
+			add_id(&chargers, entry->user_id);
 		if (entry->outcome != OUTCOME_OK)
 			continue;
 		if (entry->kind == KEYED_HOLD)
 			add_id(&held, id_in_reply(entry, "id"));
+		if (entry->kind == KEYED_CHARGE)
+			add_id(&charges, id_in_reply(entry, "id"));
 		if (entry->kind == KEYED_PAY) {
 			add_id(&payments, id_in_reply(entry, "payment_id"));
 			add_id(&paid, id_in_reply(entry, "reservation_id"));
@@ -112,14 +117,17 @@ static void check_history(const struct invariants_input *input, struct violation
 		}
 	}
 	const char *known[] = {end_ids(&payments), end_ids(&paid), end_ids(&payers)};
-	const char *told[] = {end_ids(&users), end_ids(&held), known[0]};
+	const char *told[] = {
+		end_ids(&users), end_ids(&held), known[0], end_ids(&chargers), end_ids(&charges)};
 	check_sql(input->db, violations, 2, invariant_acknowledged, 3, known);
-	check_sql(input->db, violations, 9, invariant_outcomes, 3, told);
+	check_sql(input->db, violations, 9, invariant_outcomes, (int)ARRAY_LEN(told), told);
 	buf_free(&users);
 	buf_free(&held);
 	buf_free(&payments);
 	buf_free(&paid);
 	buf_free(&payers);
+	buf_free(&chargers);
+	buf_free(&charges);
 }
 
 /* --- the line --- */

@@ -5,22 +5,14 @@
  * A shopper has at most one request in flight, on a connection of his own. */
 #include "tests/support/shoppers.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include "tests/support/callers.h"
 #include "tests/support/wait.h"
 
-enum { EVENTS = 256, READ_SIZE = 64 * 1024, REPLY_MAX = 4 * 1024 * 1024, TURN_MS = 5 };
-enum { TOKEN_MAX = 128, AGAIN_MS = 20, REPEAT_EVERY = 4 };
+enum { TURN_MS = 5, TOKEN_MAX = 128, AGAIN_MS = 20, REPEAT_EVERY = 4 };
 
 enum step {
 	STEP_JOIN,
@@ -42,15 +34,11 @@ struct shopper {
 	const struct person *person;
 	enum step step;
 	uint64_t due_ms; /* when the step's request is to be sent */
-	unsigned instance, keys;
+	unsigned keys;
 	char token[TOKEN_MAX], pass[TOKEN_MAX];
 	int64_t seat_id, reservation_id;
 	size_t entry; /* of the hold or payment at hand */
-
-	int fd;
-	bool connecting, in_flight;
-	size_t sent;
-	struct buf out, in;
+	struct caller caller;
 };
 
 struct shoppers {
@@ -58,9 +46,8 @@ struct shoppers {
 	const struct sale *sale;
 	struct shopper *list;
 	size_t count, ended;
-	int epoll;
+	struct callers callers;
 	unsigned random;
-	uint64_t now_ms;
 	struct shoppers_counts counts;
 	struct history history;
 };
@@ -80,7 +67,7 @@ static bool is_keyed(enum step step)
 static void go(struct shopper *shopper, enum step step, uint64_t after_ms)
 {
 	shopper->step = step;
-	shopper->due_ms = shopper->all->now_ms + after_ms;
+	shopper->due_ms = shopper->all->callers.now_ms + after_ms;
 	shopper->all->ended += step == STEP_END;
 }
 
@@ -180,13 +167,15 @@ static void on_pay(struct shopper *shopper, struct answer *answer)
 	go(shopper, STEP_END, 0);
 }
 
-static void on_answer(struct shopper *shopper, struct answer *answer)
+static void on_answer(struct caller *caller, struct answer *answer)
 {
+	struct shopper *shopper = caller->owner;
 	struct shoppers_counts *counts = &shopper->all->counts;
 	bool unknown = answer->status == 503 ||
 		       strstr(answer->body, "\"request_in_flight\"") != NULL;
 
 	if (is_keyed(shopper->step)) {
+		counts->keyed_in_flight--;
 		counts->keyed_answered++;
 		if (unknown && strstr(answer->body, "\"outcome_unknown\"") != NULL)
 			history_unknown(&shopper->all->history, shopper->entry);
@@ -225,7 +214,7 @@ static void on_answer(struct shopper *shopper, struct answer *answer)
 
 /* --- requests --- */
 
-static void write_request(struct shopper *shopper)
+static void start_request(struct shopper *shopper)
 {
 	const struct sale *sale = shopper->all->sale;
 	char path[96] = "/v1/queue", body[96];
@@ -260,142 +249,34 @@ static void write_request(struct shopper *shopper)
 			(long long)shopper->reservation_id);
 		break;
 	}
-	buf_clear(&shopper->out);
-	call_write(&call, &shopper->out);
+	caller_send(&shopper->caller, &call);
 }
 
-static void watch(struct shopper *shopper, int operation)
+static void on_sent(struct caller *caller)
 {
-	bool writes = shopper->connecting ||
-		      (shopper->in_flight && shopper->sent < shopper->out.len);
-	struct epoll_event event = {
-		.events = EPOLLIN | (writes ? EPOLLOUT : 0), .data.ptr = shopper};
+	struct shopper *shopper = caller->owner;
 
-	epoll_ctl(shopper->all->epoll, operation, shopper->fd, &event);
-}
-
-static void close_connection(struct shopper *shopper)
-{
-	if (shopper->fd >= 0)
-		close(shopper->fd);
-	shopper->fd = -1;
-	shopper->connecting = false;
-	buf_clear(&shopper->in);
-}
-
-static void end_request(struct shopper *shopper)
-{
-	shopper->in_flight = false;
-	if (is_keyed(shopper->step) && shopper->sent > 0)
-		shopper->all->counts.keyed_in_flight--;
+	if (!is_keyed(shopper->step))
+		return;
+	shopper->all->counts.keyed_in_flight++;
+	history_sent(&shopper->all->history, shopper->entry);
 }
 
 /* What became of the request is not known, unless none of it was sent. */
-static void on_lost(struct shopper *shopper)
+static void on_lost(struct caller *caller, bool sent)
 {
+	struct shopper *shopper = caller->owner;
 	struct shoppers *all = shopper->all;
 
-	close_connection(shopper);
-	shopper->instance = any_below(all, all->world->options.instances);
-	if (!shopper->in_flight)
-		return;
-	end_request(shopper);
-	if (shopper->sent > 0) {
+	caller->instance = any_below(all, all->world->options.instances);
+	if (sent) {
 		all->counts.lost++;
-		if (is_keyed(shopper->step))
+		if (is_keyed(shopper->step)) {
+			all->counts.keyed_in_flight--;
 			history_unknown(&all->history, shopper->entry);
+		}
 	}
 	again(shopper);
-}
-
-static void open_connection(struct shopper *shopper)
-{
-	struct sockaddr_in address = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)world_port(shopper->all->world, shopper->instance)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int on = 1;
-
-	shopper->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	cr_assert(shopper->fd >= 0, "socket: %s", strerror(errno));
-	setsockopt(shopper->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	shopper->connecting = true;
-	if (connect(shopper->fd, (struct sockaddr *)&address, sizeof address) != 0 &&
-		errno != EINPROGRESS) {
-		on_lost(shopper);
-		return;
-	}
-	watch(shopper, EPOLL_CTL_ADD);
-}
-
-static void send_rest(struct shopper *shopper)
-{
-	ssize_t put = send(shopper->fd, shopper->out.data + shopper->sent,
-		shopper->out.len - shopper->sent, MSG_NOSIGNAL);
-
-	if (put < 0 && errno != EAGAIN) {
-		on_lost(shopper);
-		return;
-	}
-	if (put > 0 && shopper->sent == 0 && is_keyed(shopper->step)) {
-		shopper->all->counts.keyed_in_flight++;
-		history_sent(&shopper->all->history, shopper->entry);
-	}
-	shopper->sent += put > 0 ? (size_t)put : 0;
-	watch(shopper, EPOLL_CTL_MOD);
-}
-
-static void start_request(struct shopper *shopper)
-{
-	write_request(shopper);
-	shopper->in_flight = true;
-	shopper->sent = 0;
-	if (shopper->fd < 0)
-		open_connection(shopper);
-	else
-		send_rest(shopper);
-}
-
-static void on_connected(struct shopper *shopper)
-{
-	int error = 0;
-	socklen_t len = sizeof error;
-
-	getsockopt(shopper->fd, SOL_SOCKET, SO_ERROR, &error, &len);
-	shopper->connecting = false;
-	if (error != 0)
-		on_lost(shopper);
-	else
-		send_rest(shopper);
-}
-
-static void on_bytes(struct shopper *shopper)
-{
-	struct answer answer = {0};
-	size_t taken;
-	char *room = buf_reserve(&shopper->in, READ_SIZE);
-
-	cr_assert(room != NULL);
-	ssize_t got = recv(shopper->fd, room, READ_SIZE, 0);
-	if (got < 0 && errno == EAGAIN)
-		return;
-	if (got > 0)
-		shopper->in.len += (size_t)got;
-	enum answer_parse how = answer_read(
-		&answer, shopper->in.data, shopper->in.len, false, &taken);
-	cr_assert(
-		how != ANSWER_BROKEN, "not a reply: %.*s", (int)shopper->in.len, shopper->in.data);
-	if (how == ANSWER_WHOLE) {
-		cr_assert(
-			shopper->in_flight && taken == shopper->in.len, "more than was asked for");
-		buf_clear(&shopper->in);
-		if (answer_header_is(&answer, "connection", "close"))
-			close_connection(shopper);
-		end_request(shopper);
-		on_answer(shopper, &answer);
-		answer_clear(&answer);
-	} else if (got <= 0) {
-		on_lost(shopper);
-	}
 }
 
 /* --- the loop --- */
@@ -404,37 +285,28 @@ struct shoppers *shoppers_new(
 	struct world *world, const struct sale *sale, const struct people *people, unsigned seed)
 {
 	struct shoppers *all = must_calloc(1, sizeof *all);
-	struct rlimit files;
 
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 	*all = (struct shoppers){.world = world,
 		.sale = sale,
 		.list = must_calloc(people->count, sizeof *all->list),
 		.count = people->count,
-		.epoll = epoll_create1(EPOLL_CLOEXEC),
+		.callers = {.world = world, .hooks = {on_sent, on_answer, on_lost}},
 		.random = seed};
+	callers_open(&all->callers);
 	for (size_t i = 0; i < all->count; i++) {
-		all->list[i] = (struct shopper){.all = all,
-			.person = &people->list[i],
-			.instance = (unsigned)i % world->options.instances,
-			.fd = -1,
-			.out = BUF_INIT(CALL_SIZE_MAX),
-			.in = BUF_INIT(REPLY_MAX)};
+		struct shopper *shopper = &all->list[i];
+		*shopper = (struct shopper){.all = all, .person = &people->list[i]};
+		caller_init(&all->callers, &shopper->caller, (unsigned)i % world->options.instances,
+			shopper);
 	}
 	return all;
 }
 
 void shoppers_free(struct shoppers *shoppers)
 {
-	for (size_t i = 0; i < shoppers->count; i++) {
-		close_connection(&shoppers->list[i]);
-		buf_free(&shoppers->list[i].out);
-		buf_free(&shoppers->list[i].in);
-	}
-	close(shoppers->epoll);
+	for (size_t i = 0; i < shoppers->count; i++)
+		caller_close(&shoppers->list[i].caller);
+	callers_close(&shoppers->callers);
 	history_free(&shoppers->history);
 	free(shoppers->list);
 	free(shoppers);
@@ -454,40 +326,23 @@ static void fail_late(const struct shoppers *all)
 		all->counts.rejoined, all->counts.shed);
 }
 
-static void handle(struct shopper *shopper, uint32_t events)
-{
-	if (shopper->fd < 0)
-		return;
-	if (shopper->connecting) {
-		on_connected(shopper);
-		return;
-	}
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-		on_bytes(shopper);
-	else if (shopper->in_flight && shopper->sent < shopper->out.len)
-		send_rest(shopper);
-}
-
 void shoppers_run(struct shoppers *shoppers, unsigned limit_ms,
 	void (*turn)(struct shoppers *shoppers, void *context), void *context)
 {
-	struct epoll_event events[EVENTS];
+	struct callers *callers = &shoppers->callers;
 	uint64_t end_ms = now_ms() + limit_ms;
 
 	while (shoppers->ended < shoppers->count) {
-		shoppers->now_ms = now_ms();
-		if (shoppers->now_ms >= end_ms)
+		callers->now_ms = now_ms();
+		if (callers->now_ms >= end_ms)
 			fail_late(shoppers);
 		for (size_t i = 0; i < shoppers->count; i++) {
 			struct shopper *shopper = &shoppers->list[i];
-			if (!shopper->in_flight && shopper->step != STEP_END &&
-				shopper->due_ms <= shoppers->now_ms)
+			if (!shopper->caller.in_flight && shopper->step != STEP_END &&
+				shopper->due_ms <= callers->now_ms)
 				start_request(shopper);
 		}
-		int ready = epoll_wait(shoppers->epoll, events, EVENTS, TURN_MS);
-		shoppers->now_ms = now_ms();
-		for (int i = 0; i < ready; i++)
-			handle(events[i].data.ptr, events[i].events);
+		callers_turn(callers, TURN_MS);
 		if (turn != NULL)
 			turn(shoppers, context);
 	}
