@@ -40,7 +40,7 @@ enum {
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
 	READS_A_TURN =
-		256, /* what else has come waits for the next: a turn stays a few milliseconds long */
+		256, /* what else has come waits for the next: a turn stays some milliseconds long */
 	ACCEPT_AGAIN_MS = 100, /* after a lack of descriptors */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000,
@@ -663,12 +663,11 @@ static void listener_close(struct net *net)
 {
 	if (net->fd < 0)
 		return;
-	if (net->accept_event != NULL)
+	if (net->accept_event != NULL) {
 		event_free(net->accept_event);
-	if (net->accept_again != NULL)
 		event_free(net->accept_again);
+	}
 	net->accept_event = NULL;
-	net->accept_again = NULL;
 	close(net->fd);
 	net->fd = -1;
 }

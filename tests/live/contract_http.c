@@ -248,7 +248,7 @@ static void check_preflight(struct world *world, const char *origin, bool allowe
 Test(contract_http, other_origins)
 {
 	static const char exposed[] =
-		"Allow, ETag, Idempotent-Replayed, RateLimit, RateLimit-Policy, "
+		"Age, Allow, Cache-Status, ETag, Idempotent-Replayed, RateLimit, RateLimit-Policy, "
 		"Retry-After, WWW-Authenticate, X-Request-Id";
 	static const struct {
 		const char *path;

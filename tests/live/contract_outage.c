@@ -117,21 +117,6 @@ Test(contract_outage, redis_away)
 	world_close(world);
 }
 
-/* Nobody may connect to the database any more, and nobody is. */
-static void set_database(struct world *world, bool up)
-{
-	PGconn *outside = database_connect(need_env("ONSALE_TEST_DATABASE_URL"));
-	const char *params[] = {world->database_name};
-
-	database_run(outside, textf(world, "ALTER DATABASE %s ALLOW_CONNECTIONS %s",
-				      world->database_name, up ? "true" : "false"));
-	if (!up)
-		PQclear(database_query(outside,
-			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
-			1, params));
-	PQfinish(outside);
-}
-
 static bool can_hold(void *context)
 {
 	struct world *world = context;
@@ -149,22 +134,8 @@ static bool is_marked_stale(const struct answer *answer)
 {
 	char age[16];
 
-	return answer_header(answer, "age", age, sizeof age) && atoi(age) > 0 &&
+	return answer_header(answer, "age", age, sizeof age) && strtol(age, NULL, 10) > 0 &&
 	       strstr(answer->head, "\r\nCache-Status: onsale; hit; ttl=-") != NULL;
-}
-
-struct looked {
-	struct world *world;
-	const struct call *seats;
-};
-
-/* The seat map is there all the same, and says how old it is. */
-static bool is_stale(void *context)
-{
-	struct looked *looked = context;
-	struct answer *answer = expect(looked->world, looked->seats, 200, NULL);
-
-	return is_marked_stale(answer);
 }
 
 Test(contract_outage, postgresql_away)
@@ -178,12 +149,11 @@ Test(contract_outage, postgresql_away)
 			(long long)world->sale.performance_id)};
 	struct answer *fresh = expect(world, &seats, 200, NULL);
 	cr_assert(!is_marked_stale(fresh));
-	set_database(world, false);
+	world_set_database(world, false);
 	cr_assert(wait_until(postgresql_is_missed, world, LIMIT_MS));
 	expect(world, &poll, 200, NULL);
-	struct looked looked = {world, &seats};
-	cr_assert(wait_until(is_stale, &looked, LIMIT_MS));
 	cr_assert(!can_hold(world));
+	expect(world, &seats, 200, NULL);
 	struct call charge = call_of(world, "POST", "/v1/me/balance/charges");
 	charge.key = "charge";
 	charge.body = "{\"amount\":1}";
@@ -192,12 +162,11 @@ Test(contract_outage, postgresql_away)
 	expect(world, &balance, 503, "unavailable");
 	expect(world, &(struct call){.method = "GET", .path = "/v1/events"}, 200, NULL);
 
-	set_database(world, true);
+	world_set_database(world, true);
 	instance_wait_ready(&world->instances[0]);
 	cr_assert(wait_until(can_hold, world, LIMIT_MS));
 	cr_assert(!is_marked_stale(expect(world, &seats, 200, NULL)));
 	expect(world, &balance, 200, NULL);
-	PQreset(world->db); /* the test's own session was ended too */
 	invariants_hold(&(struct invariants_input){.db = world->db});
 	world_close(world);
 }
@@ -214,17 +183,16 @@ Test(contract_outage, line_without_postgresql)
 		.path = "/v1/queue",
 		.queue_token = answer_text(answer, "token")};
 	expect(world, &leave, 204, NULL);
-	set_database(world, false);
+	world_set_database(world, false);
 	cr_assert(wait_until(postgresql_is_missed, world, LIMIT_MS));
 	struct call first = join_call(world, 0), second = join_call(world, 1);
 	answer = expect(world, &first, 201, NULL);
 	cr_assert(answer_is(answer, "status", "waiting") && answer_int(answer, "position") == 1);
 	answer = expect(world, &second, 201, NULL);
 	cr_assert(answer_is(answer, "status", "waiting") && answer_int(answer, "position") == 2);
-	set_database(world, true);
+	world_set_database(world, true);
 	struct joined joined = {world, NULL};
 	cr_assert(wait_until(is_admitted, &joined, LIMIT_MS));
-	PQreset(world->db);
 	world_close(world);
 }
 
@@ -234,22 +202,35 @@ Test(contract_outage, postgresql_away_at_the_start)
 	struct world *world = world_open(NULL);
 
 	instance_stop(&world->instances[0]);
-	set_database(world, false);
+	world_set_database(world, false);
 	instance_launch(&world->instances[0]);
 	expect(world, &(struct call){.method = "GET", .path = "/livez"}, 200, NULL);
 	cr_assert(postgresql_is_missed(world));
 	expect(world, &(struct call){.method = "GET", .path = "/v1/events"}, 503, "unavailable");
-	set_database(world, true);
+	world_set_database(world, true);
 	instance_wait_ready(&world->instances[0]);
 	expect(world, &(struct call){.method = "GET", .path = "/v1/events"}, 200, NULL);
-	PQreset(world->db);
 	world_close(world);
 }
 
-/* Seats that PostgreSQL does not let anybody read keep no reader waiting. */
-Test(contract_outage, postgresql_stands_still)
+struct looked {
+	struct world *world;
+	const struct call *seats;
+};
+
+/* The seat map is there all the same, and says how old it is. */
+static bool is_stale(void *context)
 {
-	struct world *world = world_open(&options);
+	struct looked *looked = context;
+	struct answer *answer = expect(looked->world, looked->seats, 200, NULL);
+
+	return is_marked_stale(answer);
+}
+
+/* Seats that PostgreSQL lets nobody read keep no reader waiting, and there is no Redis to have them from. */
+Test(contract_outage, stale_seat_maps)
+{
+	struct world *world = world_open(&(struct world_options){.no_redis = true});
 
 	world_fill(world, 1, 5000, &(struct sale_options){0});
 	struct call seats = {.method = "GET",
@@ -266,5 +247,9 @@ Test(contract_outage, postgresql_stands_still)
 	}
 	database_run(world->db, "COMMIT");
 	cr_assert(wait_until(can_hold, world, LIMIT_MS));
+	cr_expect(!is_stale(&looked));
+	world_set_database(world, false);
+	cr_assert(wait_until(is_stale, &looked, LIMIT_MS));
+	world_set_database(world, true);
 	world_close(world);
 }

@@ -276,7 +276,7 @@ Test(identity, an_address_links_to_nobody)
 /* Thirty people, ten first requests of each, at once on two instances; they share two addresses. */
 Test(identity, first_requests_at_once_make_one_user)
 {
-	enum { PEOPLE = 30, EACH = 10 };
+	enum { PEOPLE = 30, EACH = 10, TOKENS_AN_INSTANCE = PEOPLE * EACH / 2 };
 	struct world *world = open_world(&(struct world_options){.instances = 2}, IDP_RSA);
 	struct crowd *crowd = crowd_new();
 
@@ -301,7 +301,7 @@ Test(identity, first_requests_at_once_make_one_user)
 		cr_assert(
 			instance_metric(&world->instances[i], "onsale_known_identities") == PEOPLE);
 		cr_assert(instance_metric(&world->instances[i], "onsale_known_tokens") ==
-			  PEOPLE * EACH / 2);
+			  TOKENS_AN_INSTANCE);
 	}
 	crowd_free(crowd);
 	world_close(world);
@@ -533,20 +533,6 @@ Test(identity, limits_are_the_persons)
 
 /* --- when something is away --- */
 
-static void set_database(struct world *world, bool up)
-{
-	PGconn *outside = database_connect(need_env("ONSALE_TEST_DATABASE_URL"));
-	const char *params[] = {world->database_name};
-
-	database_run(outside, textf(world, "ALTER DATABASE %s ALLOW_CONNECTIONS %s",
-				      world->database_name, up ? "true" : "false"));
-	if (!up)
-		PQclear(database_query(outside,
-			"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1",
-			1, params));
-	PQfinish(outside);
-}
-
 static bool postgresql_is_missed(void *context)
 {
 	struct call call = {.method = "GET", .path = "/readyz"};
@@ -564,17 +550,16 @@ Test(identity, postgresql_away)
 		.path = textf(world, "/v1/events/%lld/queue", (long long)world->sale.event_id),
 		.jwt = token_of(world, "ann", "")};
 	expect(world, &join, 201, NULL);
-	set_database(world, false);
+	world_set_database(world, false);
 	cr_assert(wait_until(postgresql_is_missed, world, LIMIT_MS));
 	expect(world, &join, 200, NULL);
 	join.jwt = token_of(world, "ann", ",\"jti\":\"not seen before\"");
 	expect(world, &join, 200, NULL);
 	join.jwt = token_of(world, "bob", "");
 	expect(world, &join, 503, "unavailable");
-	set_database(world, true);
+	world_set_database(world, true);
 	instance_wait_ready(&world->instances[0]);
 	expect(world, &join, 201, NULL);
-	PQreset(world->db);
 	cr_assert(count(world, "SELECT count(*) FROM identities") == 2);
 	world_close(world);
 }

@@ -458,7 +458,8 @@ static void add_changes(struct world *world, struct crowd *crowd, unsigned *rand
 
 	for (int i = 0; i < PQntuples(result); i++) {
 		const char *id = PQgetvalue(result, i, 0);
-		bool first = atoll(PQgetvalue(result, i, 1)) == world->people.list[0].id;
+		bool first = strtoll(PQgetvalue(result, i, 1), NULL, 10) ==
+			     world->people.list[0].id;
 		bool held = strcmp(PQgetvalue(result, i, 2), "held") == 0;
 		unsigned what = (unsigned)rand_r(random) % 3;
 		struct call call = {.method = what == 0 ? "DELETE" : "POST",

@@ -230,6 +230,17 @@ static void check_published(
 
 /* --- */
 
+static bool one_is_admitted(void *context)
+{
+	struct world *world = context;
+	struct admissions admissions;
+
+	admissions_read(&admissions, &world->redis, world->sale.event_id);
+	bool admitted = admissions.count == 1;
+	admissions_free(&admissions);
+	return admitted;
+}
+
 Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 {
 	enum { PEOPLE = 60, LATE = 3 };
@@ -252,6 +263,7 @@ Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 	world->people.count = PEOPLE + LATE;
 	for (unsigned i = 0; i < LATE; i++)
 		late[i] = answer_text(join(world, PEOPLE + i), "token");
+	cr_assert(wait_until(one_is_admitted, world, LIMIT_MS));
 	/* The first is in, so that all others moved up by one; the tokens are those of before the opening. */
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		struct answer *place = poll(world, entrants.tokens[i]);
@@ -469,21 +481,6 @@ Test(shuffle, redis_emptied_after_the_opening_loses_no_position)
 	world_close(world);
 }
 
-static void set_database(struct world *world, bool there)
-{
-	PGconn *outside = database_connect(need_env("ONSALE_TEST_DATABASE_URL"));
-
-	database_run(outside, textf(world, "ALTER DATABASE %s ALLOW_CONNECTIONS %s",
-				      world->database_name, there ? "true" : "false"));
-	if (!there)
-		database_run(
-			outside, textf(world,
-					 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-					 " WHERE datname = '%s' AND pid <> %d",
-					 world->database_name, PQbackendPID(world->db)));
-	PQfinish(outside);
-}
-
 /* PostgreSQL has the list written before anybody is let in: without it the line waits. */
 Test(shuffle, without_postgresql_nobody_is_let_in)
 {
@@ -493,7 +490,7 @@ Test(shuffle, without_postgresql_nobody_is_let_in)
 	struct admissions admissions;
 	struct lot lots[PEOPLE];
 
-	set_database(world, false);
+	world_set_database(world, false);
 	while (wall_ms() < opens_ms + 1000) {
 		struct answer *place = poll(world, entrants.tokens[0]);
 
@@ -502,7 +499,7 @@ Test(shuffle, without_postgresql_nobody_is_let_in)
 	admissions_read(&admissions, &world->redis, world->sale.event_id);
 	cr_assert(admissions.count == 0);
 	admissions_free(&admissions);
-	set_database(world, true);
+	world_set_database(world, true);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE, lots);
 	world_close(world);

@@ -177,6 +177,21 @@ void world_close(struct world *world)
 	free(world);
 }
 
+void world_set_database(struct world *world, bool there)
+{
+	PGconn *outside = database_connect(need_env("ONSALE_TEST_DATABASE_URL"));
+
+	database_run(outside, textf(world, "ALTER DATABASE %s ALLOW_CONNECTIONS %s",
+				      world->database_name, there ? "true" : "false"));
+	if (!there)
+		database_run(
+			outside, textf(world,
+					 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+					 "WHERE datname = '%s' AND pid <> %d",
+					 world->database_name, PQbackendPID(world->db)));
+	PQfinish(outside);
+}
+
 int world_port(const struct world *world, unsigned instance)
 {
 	CHECK(instance < world->options.instances);

@@ -62,6 +62,9 @@ void world_migrate(struct world *world);
 /* Stops the instances, which must end well, and removes all that was made. */
 void world_close(struct world *world);
 
+/* false: nobody may connect to the database any more, and nobody but the test is. */
+void world_set_database(struct world *world, bool there);
+
 int world_port(const struct world *world, unsigned instance);
 
 /* People with a balance; free with people_free. */

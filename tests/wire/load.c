@@ -129,7 +129,8 @@ static bool in_work(void *context)
 {
 	const struct world *world = context;
 
-	return instance_metric(&world->instances[0], "onsale_in_flight") >= world->people.count;
+	return instance_metric(&world->instances[0], "onsale_in_flight") >=
+	       (double)world->people.count;
 }
 
 /* With more in work, first joins and accounts are refused, then polls, then holds, and payments last. */
