@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
 # "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
-# is node's test runner against the same sanitized server, and fuzz, which is libFuzzer's programs for a minute.
+# is node's test runner against the same sanitized server, isolation, which is PostgreSQL's isolationtester on the
+# functions alone, and fuzz, which is libFuzzer's programs for a minute.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -10,7 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [fuzz]=240)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=240
+	[fuzz]=240)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -184,6 +186,15 @@ run_openapi() {
 	judge_layer openapi "$status" "$report"
 }
 
+# FILTER is a pattern of the specs' names here.
+run_isolation() {
+	local status=0
+	echo "layer isolation"
+	FILTER=${FILTER:-} run timeout -k 5 "${limit_seconds[isolation]}" config/run/isolation.sh "$output" || status=$?
+	end_left_over
+	judge_layer isolation "$status" "$output/isolation.tap"
+}
+
 # Each target is a test; FILTER is a pattern of their names here.
 run_fuzz() {
 	local status=0
@@ -194,9 +205,9 @@ run_fuzz() {
 
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire openapi fuzz; do
+	for layer in unit flow live wire openapi isolation fuzz; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
-		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
+		! compgen -G "tests/$layer/*.[cjs]*" >/dev/null || echo "$layer"
 	done
 }
 
@@ -206,7 +217,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|fuzz')
+mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|fuzz')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -224,6 +235,7 @@ for layer in "${c_layers[@]}"; do
 	run_layer "$layer"
 done
 ! wanted openapi || run_openapi
+! wanted isolation || run_isolation
 ! wanted fuzz || run_fuzz
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
