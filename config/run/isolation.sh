@@ -14,6 +14,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
 template=isolation_template
+shares=4
 
 die() {
 	echo "isolation: $*" >&2
@@ -146,18 +147,17 @@ judge_bugs() {
 	done
 }
 
-# The names of the files FOLDER/*.ENDING, as far as they are wanted; every second one from the Nth.
+# The names of the files FOLDER/*.ENDING, as far as they are wanted; of every so many the Nth.
 names() {
 	local file
 	for file in "$1"/*."$2"; do
 		file=$(basename "$file" ".$2")
 		# shellcheck disable=SC2053 # FILTER is a pattern
 		[[ $file != ${FILTER:-*} ]] || echo "$file"
-	done | sed -n "$3~2p"
+	done | sed -n "$3~${shares}p"
 }
 
-# Half of it all; two halves run side by side.
-judge_half() {
+judge_share() {
 	local specs bugs
 	mapfile -t specs < <(names tests/isolation spec "$1")
 	mapfile -t bugs < <(names tests/isolation/bugs patch "$1")
@@ -165,17 +165,23 @@ judge_half() {
 	judge_bugs "${bugs[@]}"
 }
 
+# Sessions mostly wait for each other, or for isolationtester to look.
+judge_all() {
+	local share pids=()
+	for ((share = 1; share <= shares; share++)); do
+		judge_share "$share" &
+		pids+=("$!")
+	done
+	for share in "${pids[@]}"; do
+		wait "$share" || echo "not ok - a share of the specs broke off"
+	done
+}
+
 tester=$(find_tester)
 output=${1:?a folder}
 mkdir -p "$output/isolation"
 make_template
-{
-	judge_half 1 &
-	first=$!
-	judge_half 2 &
-	wait "$!" || echo "not ok - the second half broke off"
-	wait "$first" || echo "not ok - the first half broke off"
-} | tee "$output/isolation.tap"
+judge_all | tee "$output/isolation.tap"
 good=$(grep -c '^ok' "$output/isolation.tap" || true)
 bad=$(grep -c '^not ok' "$output/isolation.tap" || true)
 sed -nE 's/^ok .*, ([0-9]+) orders$/\1/p' "$output/isolation.tap" |

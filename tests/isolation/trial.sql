@@ -25,7 +25,9 @@ END
 $$;
 
 -- What the buyers and the sweeper were told, written in the transaction that told it.
-CREATE TABLE trial.replies (op text, key text, status bigint, replayed boolean, body text);
+CREATE TABLE trial.replies (
+	op text, key text, reservation bigint, status bigint, replayed boolean, body text,
+	at timestamptz NOT NULL DEFAULT trial.clock_timestamp());
 
 CREATE FUNCTION trial.wait_to_commit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -138,8 +140,8 @@ BEGIN
 			FROM unnest(string_to_array(seats, ',')::bigint[]) AS seat ORDER BY 1);
 		lasts := lasts || cardinality(places)::bigint;
 	END LOOP;
-	EXECUTE 'INSERT INTO trial.replies SELECT ''hold'', ($17::text[])[op], reply_status, replayed, reply_body FROM ('
-		|| trial.statement('hold') || ') t'
+	EXECUTE 'INSERT INTO trial.replies SELECT ''hold'', ($17::text[])[op], held_id, reply_status, replayed, reply_body
+		FROM (' || trial.statement('hold') || ') t'
 	USING trial.key_locks(keys), trial.digests(keys), trial.digests(wanted), keys,
 		trial.words(requests, 2)::bigint[], trial.each(1::bigint, requests), trial.each(300000::bigint, requests),
 		trial.each(false, requests), firsts, lasts, places, all_seats, 'KRW',
@@ -163,7 +165,7 @@ BEGIN
 		EXIT WHEN told.outcome <> 5;
 		COMMIT;
 	END LOOP;
-	INSERT INTO trial.replies VALUES ('take', key, told.reply_status, told.replayed, told.reply_body);
+	INSERT INTO trial.replies VALUES ('take', key, told.held_id, told.reply_status, told.replayed, told.reply_body);
 END
 $$;
 
@@ -172,8 +174,9 @@ CREATE PROCEDURE trial.buyers_pay(VARIADIC requests text[]) LANGUAGE plpgsql AS 
 DECLARE
 	keys text[] := trial.words(requests, 1);
 BEGIN
-	EXECUTE 'INSERT INTO trial.replies SELECT ''pay'', ($11::text[])[op], reply_status, replayed, reply_body FROM ('
-		|| trial.statement('pay') || ') t'
+	EXECUTE 'INSERT INTO trial.replies SELECT ''pay'', ($11::text[])[op], ($6::bigint[])[op], reply_status, replayed,
+			reply_body
+		FROM (' || trial.statement('pay') || ') t'
 	USING trial.key_locks(keys), trial.digests(keys), trial.digests(trial.words(requests, 4)), keys,
 		trial.words(requests, 2)::bigint[], trial.words(requests, 3)::bigint[],
 		trial.words(requests, 4)::bigint[], trial.each(10::bigint, requests), 'KRW',
@@ -185,8 +188,9 @@ $$;
 -- 'person reservation'
 CREATE PROCEDURE trial.buyers_cancel(VARIADIC requests text[]) LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE 'INSERT INTO trial.replies SELECT ''cancel'', ($3::text[])[op], reply_status, NULL, reply_body FROM ('
-		|| trial.statement('cancel') || ') t'
+	EXECUTE 'INSERT INTO trial.replies SELECT ''cancel'', ($3::text[])[op], ($2::bigint[])[op], reply_status, NULL,
+			reply_body
+		FROM (' || trial.statement('cancel') || ') t'
 	USING trial.words(requests, 1)::bigint[], trial.words(requests, 2)::bigint[], requests,
 		ARRAY[trial.head('hold_expired')];
 END
@@ -194,7 +198,7 @@ $$;
 
 CREATE PROCEDURE trial.sweeper_sweeps() LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE 'INSERT INTO trial.replies SELECT ''sweep'', NULL, swept, NULL, NULL FROM (' || trial.statement('sweep')
+	EXECUTE 'INSERT INTO trial.replies SELECT ''sweep'', NULL, NULL, swept, NULL, NULL FROM (' || trial.statement('sweep')
 		|| ') t' USING 100::bigint;
 END
 $$;
@@ -218,6 +222,15 @@ WHERE op <> 'sweep' AND (op <> 'cancel' OR status = 200) GROUP BY op, key HAVING
 UNION ALL SELECT 'invariant 4: the key ' || key || ' was answered anew' FROM trial.replies
 WHERE op IN ('hold', 'take', 'pay') AND status > 0 GROUP BY op, key HAVING count(*) FILTER (WHERE NOT replayed) > 1
 UNION ALL SELECT 'invariant 5: ' || format FROM trial.sold_now
+-- A payment's reply comes with no step between it and the judgement, but for the one that is held up at its commit.
+UNION ALL SELECT 'reservation ' || r.id || ' was paid after it had lapsed' FROM trial.replies t
+JOIN reservations r ON r.id = t.reservation
+WHERE t.op = 'pay' AND t.status = 201 AND NOT t.replayed AND t.at >= r.hold_expires_at
+UNION ALL SELECT t.op || ' was told that reservation ' || r.id || ' had lapsed, before it had' FROM trial.replies t
+JOIN reservations r ON r.id = t.reservation
+WHERE t.status = 410 AND t.at < r.hold_expires_at
+UNION ALL SELECT 'reservation ' || r.id || ' was ended as lapsed before it had' FROM reservations r
+WHERE r.status = 'expired' AND r.ended_at < r.hold_expires_at
 UNION ALL SELECT 'the audit: ' || a::text FROM audit() a
 WHERE (a.double_sold, a.negative_balances, a.ledger_imbalance) <> (0, 0, 0);
 
