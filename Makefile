@@ -4,6 +4,7 @@
 #   make test     all layers, one line of counts make lint    clang-tidy, cppcheck, format, layering
 #   make fresh    run and test in new Debians   make clean    removes what was built
 #   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
+#   make storm    deadlock storms of a minute
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -36,7 +37,7 @@ RUNS ?= 10000000
 TARGET ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test fresh layering docs help fuzz fuzz-coverage
+PLAIN_GOALS := clean clean-run run tour test storm fresh layering docs help fuzz fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -68,12 +69,12 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests lint layering docs fresh help compile_commands fuzz \
+.PHONY: all clean clean-run run tour test storm tests lint layering docs fresh help compile_commands fuzz \
 	fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,6s/^# *//p' Makefile
+	@sed -n '3,7s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -145,6 +146,11 @@ tour:
 
 test:
 	@LAYER='$(LAYER)' FILTER='$(FILTER)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
+
+# STORM_SECONDS each: two that must have no deadlock, and one on a planted bug that must have some.
+storm:
+	@LAYER=storm FILTER= BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
 
 # RUNS executions of each target, or of TARGET alone; what they find is kept in .fuzz/.

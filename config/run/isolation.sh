@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # isolation.sh OUTPUT: tests/isolation/*.spec with PostgreSQL's isolationtester, which runs the steps of each spec's
 # sessions in every order. A spec is run once for each of its gates: what a gate names is held up between two steps
-# of a further session, so that the others come to stand in the middle of a function; and every order of those steps
-# is tried, too. After each the spec's teardown must say "sound", and no step may have ended in an error.
+# of a further session, so that the others come to stand in the middle of a function (or pass the locked seat over);
+# and every order of those steps is tried, too. After each the spec's teardown must say "sound", and no step may have
+# ended in an error.
 #
 # Then the specs are judged themselves: each patch in tests/isolation/bugs/ breaks a function, and the spec that it
 # names must find that.
@@ -68,8 +69,8 @@ make_template() {
 	trial_sql | PGOPTIONS=$(options_of none) sql "$(url_of "$template")" >/dev/null
 }
 
-gates_of() {
-	sed -nE 's/^# Gates: (.*)$/\1/p' "tests/isolation/$1.spec"
+field() {
+	sed -n "s/^$1: //p" "$2"
 }
 
 # run_spec DATABASE SPEC GATE LOG
@@ -87,12 +88,14 @@ count_orders() {
 		END { print orders + 0, good + (sound && !bad) + 0 }' "$1"
 }
 
-# judge_spec SPEC GATE: prints a line of the report.
+# judge_spec SPEC GATE WAITS: prints a line of the report. waits: somebody must have come to stand before the gate.
 judge_spec() {
 	local name="$1 $2" log=$output/isolation/$1.$2 status=0 orders good
 	run_spec "isolation_$1" "$1" "$2" "$log" || status=$?
 	read -r orders good < <(count_orders "$log")
-	if [ "$status" = 0 ] && [ "$orders" -gt 1 ] && [ "$good" = "$orders" ]; then
+	if [ "$3" = waits ] && ! grep -q '<waiting \.\.\.>' "$log"; then
+		echo "not ok - $name: nobody had to wait there; see $log"
+	elif [ "$status" = 0 ] && [ "$orders" -gt 1 ] && [ "$good" = "$orders" ]; then
 		echo "ok - $name, $orders orders"
 		rm -f "$log"
 	else
@@ -101,24 +104,25 @@ judge_spec() {
 }
 
 judge_specs() {
-	local spec gate
+	local spec file gate gates
 	for spec in "$@"; do
+		file=tests/isolation/$spec.spec
 		sql "$(url_of postgres)" -c "CREATE DATABASE isolation_$spec TEMPLATE $template"
-		[ -n "$(gates_of "$spec")" ] || echo "not ok - $spec names no gate"
-		for gate in $(gates_of "$spec"); do
-			judge_spec "$spec" "$gate"
+		gates=$(field '# Gates' "$file")
+		[ -n "$gates" ] || echo "not ok - $spec names no gate"
+		for gate in $gates; do
+			judge_spec "$spec" "$gate" waits
+		done
+		for gate in $(field '# Passed over' "$file"); do
+			judge_spec "$spec" "$gate" passes
 		done
 	done
-}
-
-field() {
-	sed -n "s/^$1: //p" "$2"
 }
 
 # A patch names the one spec and the gate that must catch it, in some of the orders.
 judge_bug() {
 	local name=$1 patch=tests/isolation/bugs/$1.patch copy=$output/isolation/$1 log=$output/isolation/$1.log
-	local spec orders good function
+	local spec orders good function functions
 	mkdir -p "$copy/db"
 	cp -R db/functions "$copy/db/"
 	if ! patch -s -d "$copy" -p1 --fuzz=0 --forward <"$patch" >"$log" 2>&1; then
@@ -126,7 +130,8 @@ judge_bug() {
 		return
 	fi
 	sql "$(url_of postgres)" -c "CREATE DATABASE isolation_bug_$name TEMPLATE $template"
-	for function in $(sed -n 's|^+++ b/||p' "$patch"); do
+	mapfile -t functions < <(sed -n 's|^+++ b/||p' "$patch")
+	for function in "${functions[@]}"; do
 		sql "$(url_of "isolation_bug_$name")" -f "$copy/$function"
 	done
 	spec=$(field Spec "$patch")

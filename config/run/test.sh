@@ -11,8 +11,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=240
-	[fuzz]=240)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=300
+	[fuzz]=240 [storm]=900)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -195,6 +195,16 @@ run_isolation() {
 	judge_layer isolation "$status" "$output/isolation.tap"
 }
 
+# Only where it is asked for.
+run_storm() {
+	local status=0 report=$output/storm.tap
+	echo "layer storm"
+	run timeout -k 5 "${limit_seconds[storm]}" config/run/storm.sh "$(readlink -f "$sanitized/tests/live")" "$report" ||
+		status=$?
+	end_left_over
+	judge_layer storm "$status" "$report"
+}
+
 # Each target is a test; FILTER is a pattern of their names here.
 run_fuzz() {
 	local status=0
@@ -209,6 +219,7 @@ layers_to_run() {
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cjs]*" >/dev/null || echo "$layer"
 	done
+	[ "${LAYER:-}" != storm ] || echo storm
 }
 
 wanted() {
@@ -217,7 +228,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|fuzz')
+mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|fuzz' | sed 's/^storm$/live/')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -232,10 +243,11 @@ build_all || die "the build failed"
 start_stores
 export_environment
 for layer in "${c_layers[@]}"; do
-	run_layer "$layer"
+	! wanted "$layer" || run_layer "$layer"
 done
 ! wanted openapi || run_openapi
 ! wanted isolation || run_isolation
+! wanted storm || run_storm
 ! wanted fuzz || run_fuzz
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
