@@ -178,25 +178,31 @@ static void add_step(struct storm *storm, size_t i, struct crowd *crowd)
 }
 
 /* Whoever holds seats pays or lets them go; whoever has paid gives them back, so that they stay wanted. */
+static enum step next_step(struct storm *storm, enum step step)
+{
+	switch (step) {
+	case STEP_HOLD: return rand_r(&storm->random) % 2 == 0 ? STEP_PAY : STEP_GIVE_BACK;
+	case STEP_PAY: return STEP_GIVE_BACK;
+	default: return STEP_HOLD;
+	}
+}
+
 static void take_answer(struct storm *storm, struct buyer *buyer, struct answer *answer)
 {
 	static const int right[] = {201, 201, 200};
+	int status = answer == NULL ? 0 : answer->status;
 
-	if (answer != NULL && answer->status == right[buyer->step]) {
+	if (status == right[buyer->step]) {
 		storm->done[buyer->step]++;
 		if (buyer->step == STEP_HOLD)
 			buyer->reservation_id = answer_int(answer, "id");
-		buyer->step = buyer->step == STEP_GIVE_BACK ? STEP_HOLD
-			      : buyer->step == STEP_PAY || rand_r(&storm->random) % 2 == 0
-				      ? STEP_GIVE_BACK
-				      : STEP_PAY;
-	} else if (buyer->step == STEP_HOLD && answer != NULL && answer->status == 409 &&
+		buyer->step = next_step(storm, buyer->step);
+	} else if (buyer->step == STEP_HOLD && status == 409 &&
 		   answer_is(answer, "code", "seat_unavailable")) {
 		storm->refused++;
 	} else if (storm->unexpected++ == 0) {
 		snprintf(storm->first_unexpected, sizeof storm->first_unexpected, "%d %.200s",
-			answer == NULL ? 0 : answer->status,
-			answer == NULL ? "the connection was lost" : answer->body);
+			status, answer == NULL ? "the connection was lost" : answer->body);
 	}
 }
 
@@ -247,12 +253,12 @@ static void run_storm(const char *mode)
 	free(storm);
 }
 
-Test(pairs, storm_with_redis)
+Test(pairs, storm_with_redis, .timeout = 300)
 {
 	run_storm("--lock.mode=redis");
 }
 
-Test(pairs, storm_without_locks_in_redis)
+Test(pairs, storm_without_locks_in_redis, .timeout = 300)
 {
 	run_storm("--lock.mode=none");
 }
