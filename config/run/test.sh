@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=300
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=480
 	[fuzz]=240 [storm]=900)
 build=${BUILD:-build}
 sanitized=$build-san
