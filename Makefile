@@ -5,6 +5,7 @@
 #   make fresh    run and test in new Debians   make clean    removes what was built
 #   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
 #   make faults   ten minutes of faults (MINUTES=, SEED=) make faults-check   planted bugs are caught
+#   make storm    deadlock storms of a minute
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -37,7 +38,8 @@ RUNS ?= 10000000
 TARGET ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test faults faults-check fresh layering docs help fuzz fuzz-coverage
+PLAIN_GOALS := clean clean-run run tour test faults faults-check storm fresh layering docs help fuzz \
+	fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -69,7 +71,7 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests faults faults-check lint layering docs fresh help \
+.PHONY: all clean clean-run run tour test tests faults faults-check storm lint layering docs fresh help \
 	compile_commands fuzz fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
@@ -146,6 +148,11 @@ tour:
 
 test:
 	@LAYER='$(LAYER)' FILTER='$(FILTER)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
+
+# STORM_SECONDS each: two that must have no deadlock, and one on a planted bug that must have some.
+storm:
+	@LAYER=storm FILTER= BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
 
 # RUNS executions of each target, or of TARGET alone; what they find is kept in .fuzz/.

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
 # "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
-# is node's test runner against the same sanitized server, and fuzz, which is libFuzzer's programs for a minute.
-# Of faults each kind that was injected counts as a test; what SEED, MINUTES and others choose there stands in
-# tests/faults/run.c.
+# is node's test runner against the same sanitized server, isolation, which is PostgreSQL's isolationtester on the
+# functions alone, and fuzz, which is libFuzzer's programs for a minute. Of faults each kind that was injected
+# counts as a test; what SEED, MINUTES and others choose there stands in tests/faults/run.c.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -12,8 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
-declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [fuzz]=240
-	[faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
+declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=480
+	[fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -226,6 +226,25 @@ run_openapi() {
 	judge_layer openapi "$status" "$report"
 }
 
+# FILTER is a pattern of the specs' names here.
+run_isolation() {
+	local status=0
+	echo "layer isolation"
+	FILTER=${FILTER:-} run timeout -k 5 "${limit_seconds[isolation]}" config/run/isolation.sh "$output" || status=$?
+	end_left_over
+	judge_layer isolation "$status" "$output/isolation.tap"
+}
+
+# Only where it is asked for.
+run_storm() {
+	local status=0 report=$output/storm.tap
+	echo "layer storm"
+	run timeout -k 5 "${limit_seconds[storm]}" config/run/storm.sh "$(readlink -f "$sanitized/tests/live")" "$report" ||
+		status=$?
+	end_left_over
+	judge_layer storm "$status" "$report"
+}
+
 # Each target is a test; FILTER is a pattern of their names here.
 run_fuzz() {
 	local status=0
@@ -236,11 +255,11 @@ run_fuzz() {
 
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire openapi faults fuzz; do
+	for layer in unit flow live wire openapi isolation faults fuzz; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
-		! compgen -G "tests/$layer/*.[cj]*" >/dev/null || echo "$layer"
+		! compgen -G "tests/$layer/*.[cjs]*" >/dev/null || echo "$layer"
 	done
-	[ "${LAYER:-}" != bugs ] || echo bugs
+	case ${LAYER:-} in bugs | storm) echo "$LAYER" ;; esac
 }
 
 wanted() {
@@ -249,7 +268,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | sed 's/^bugs$/faults/' | grep -vxE 'openapi|fuzz')
+mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|fuzz' | sed 's/^bugs$/faults/; s/^storm$/live/')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -264,11 +283,13 @@ build_all || die "the build failed"
 start_stores
 export_environment
 for layer in "${c_layers[@]}"; do
-	[ "$layer" = faults ] || run_layer "$layer"
+	[ "$layer" = faults ] || ! wanted "$layer" || run_layer "$layer"
 done
 ! wanted openapi || run_openapi
+! wanted isolation || run_isolation
 ! wanted faults || run_faults
 ! wanted bugs || run_bugs
+! wanted storm || run_storm
 ! wanted fuzz || run_fuzz
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
