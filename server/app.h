@@ -74,8 +74,8 @@ struct app {
 	struct net *net;
 	struct counters counters;
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
-	int64_t operation_ns,
-		pg_pending; /* what one more adds to it, and how many there are: too */
+	int64_t operation_ns; /* what each one that waits adds to that */
+	int64_t pg_pending; /* operations waiting or in flight, as of this turn */
 	bool redis_was_away;
 	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */
 	bool stopping; /* all requests have ended: timers begin nothing more */
