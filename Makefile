@@ -4,6 +4,7 @@
 #   make test     all layers, one line of counts make lint    clang-tidy, cppcheck, format, layering
 #   make fresh    run and test in new Debians   make clean    removes what was built
 #   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
+#   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -16,7 +17,7 @@ all:
 
 comma := ,
 ROOMS := proto/base proto config db queue lock server
-LAYERS := unit flow live wire
+LAYERS := unit flow live wire soak
 
 # Where things go: build/, build-san/ with SANITIZER=address,undefined, or BUILD=folder.
 SANITIZER ?=
@@ -34,9 +35,10 @@ FILTER ?=
 TEST_DIR ?= .test
 RUNS ?= 10000000
 TARGET ?=
+MINUTES ?= 30
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test fresh layering docs help fuzz fuzz-coverage
+PLAIN_GOALS := clean clean-run run tour test fresh layering docs help fuzz fuzz-coverage soak valgrind
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -69,11 +71,11 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
 .PHONY: all clean clean-run run tour test tests lint layering docs fresh help compile_commands fuzz \
-	fuzz-coverage fuzz-programs
+	fuzz-coverage fuzz-programs soak valgrind
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,6s/^# *//p' Makefile
+	@sed -n '3,7s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -154,6 +156,15 @@ fuzz:
 # The share of each parser's lines that the corpus runs.
 fuzz-coverage:
 	@config/run/fuzz.sh coverage
+
+# Two instances under a mixed load for MINUTES: resident memory and descriptors may not grow.
+soak:
+	@MINUTES='$(MINUTES)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/soak.sh memory
+
+valgrind:
+	@BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/soak.sh valgrind
 
 lint: compile_commands
 	@BUILD='$(BUILD)' exec config/run/lint.sh
