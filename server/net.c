@@ -39,6 +39,7 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
+	ACCEPT_AGAIN_US = 200 * 1000, /* after one that could not be had */
 	READS_A_TURN =
 		256, /* what else has come waits for the next: a turn stays a few milliseconds long */
 	MORE_HEADERS_MAX = 4 * 1024,
@@ -85,7 +86,9 @@ struct net {
 	struct app *app;
 	int fd;
 	struct event *accept_event;
+	struct event *accept_again; /* a timer, while `starved` */
 	bool accepting;
+	bool starved; /* the last one could not be accepted for want of files or memory */
 	unsigned connections, connections_max;
 	unsigned in_work;
 	unsigned reads; /* in this turn */
@@ -248,7 +251,7 @@ static void conn_free(struct conn *conn)
 	free(conn->headers);
 	free(conn);
 	net->connections--;
-	if (!net->app->draining)
+	if (!net->app->draining && !net->starved)
 		set_accepting(net, true);
 }
 
@@ -266,6 +269,29 @@ static void conn_linger(struct conn *conn)
 	set_reading(conn, true);
 }
 
+/* Neither files nor memory come back by being asked for at once, nor do they always by one of our own
+ * connections' end: others may have used them up. */
+static void starve(struct net *net, int error)
+{
+	struct timeval wait = {.tv_usec = ACCEPT_AGAIN_US};
+
+	if (!net->starved)
+		log_warn("accept: %s; who is connected is served, others wait", strerror(error));
+	net->starved = true;
+	set_accepting(net, false);
+	event_add(net->accept_again, &wait);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct net *net = arg;
+	(void)fd;
+	(void)what;
+
+	if (!net->app->draining)
+		set_accepting(net, true);
+}
+
 /* Takes the next connection of the listener's queue. False where there is none, or none can be had. */
 static bool accept_one(struct net *net)
 {
@@ -281,13 +307,13 @@ static bool accept_one(struct net *net)
 	if (client < 0 && (errno == ECONNABORTED || errno == EINTR))
 		return true;
 	if (client < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_warn("accept: %s; none is accepted until a connection closes",
-				strerror(errno));
-			set_accepting(net, net->connections == 0);
-		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			starve(net, errno);
 		return false;
 	}
+	if (net->starved)
+		log_info("accept: connections can be had again");
+	net->starved = false;
 	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (conn_new(net, client, &peer) == NULL)
 		close(client);
@@ -623,8 +649,10 @@ struct net *net_new(struct app *app, char *why, size_t why_size)
 
 	*net = (struct net){.app = app,
 		.fd = fd,
+		.accept_again = evtimer_new(app->base, on_accept_again, net),
 		.scratch = must_malloc(READ_SIZE),
 		.connections_max = connections_limit(&app->settings)};
+	CHECK(net->accept_again != NULL);
 	for (int i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&net->lists[i]);
 	STAILQ_INIT(&net->ready);
@@ -691,6 +719,7 @@ void net_free(struct net *net)
 		STAILQ_REMOVE_HEAD(&net->dead, dead_link);
 		conn_free(conn);
 	}
+	event_free(net->accept_again);
 	free(net->scratch);
 	free(net);
 }
