@@ -25,6 +25,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/reserve.h"
 #include "proto/cors.h"
 #include "proto/http.h"
 #include "proto/reply.h"
@@ -356,6 +357,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (conn->state == CONN_LINGER)
 		return;
+	if (conn->state == CONN_IDLE && reserve_below_half()) {
+		conn_close(conn); /* what is left is for those in work */
+		return;
+	}
 	if (conn->state == CONN_WORK || conn->state == CONN_WRITE) {
 		buf_append(&conn->in, net->scratch, (size_t)got);
 		if (conn->in.failed)
