@@ -5,7 +5,8 @@
 #   make fresh    run and test in new Debians   make clean    removes what was built
 #   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
 #   make faults   ten minutes of faults (MINUTES=, SEED=) make faults-check   planted bugs are caught
-#   make storm    deadlock storms of a minute
+#   make storm    deadlock storms of a minute   make overload ten times the holds that can be had
+#   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -18,7 +19,7 @@ all:
 
 comma := ,
 ROOMS := proto/base proto config db queue lock server
-LAYERS := unit flow live wire faults
+LAYERS := unit flow live wire faults soak
 
 # Where things go: build/, build-san/ with SANITIZER=address,undefined, or BUILD=folder.
 SANITIZER ?=
@@ -36,10 +37,11 @@ FILTER ?=
 TEST_DIR ?= .test
 RUNS ?= 10000000
 TARGET ?=
+MINUTES ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test faults faults-check storm fresh layering docs help fuzz \
-	fuzz-coverage
+PLAIN_GOALS := clean clean-run run tour test faults faults-check overload storm soak valgrind fresh layering docs help \
+	fuzz fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -71,8 +73,8 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests faults faults-check storm lint layering docs fresh help \
-	compile_commands fuzz fuzz-coverage fuzz-programs
+.PHONY: all clean clean-run run tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
+	help compile_commands fuzz fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
 help:
@@ -163,6 +165,11 @@ fuzz:
 fuzz-coverage:
 	@config/run/fuzz.sh coverage
 
+# What holds and payments there are with ten times as many offered as PostgreSQL can do, on a core of its own.
+overload:
+	@LAYER=faults FILTER='overload/*' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
+
 # What else may be said of a run stands in tests/faults/run.c.
 faults:
 	@LAYER=faults FILTER= MINUTES='$(or $(MINUTES),10)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
@@ -171,6 +178,15 @@ faults:
 faults-check:
 	@LAYER=bugs FILTER= BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
+
+# Two instances under a mixed load for MINUTES: resident memory and descriptors may not grow.
+soak:
+	@MINUTES='$(or $(MINUTES),30)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/soak.sh memory
+
+valgrind:
+	@BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/soak.sh valgrind
 
 lint: compile_commands
 	@BUILD='$(BUILD)' exec config/run/lint.sh

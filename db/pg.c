@@ -842,8 +842,7 @@ static void lane_connect(struct lane *lane)
 	lane->state = LANE_CONNECTING;
 	lane->conn = PQconnectStartParams((const char *const *)pg->keywords.names,
 		(const char *const *)pg->keywords.values, 0);
-	CHECK(lane->conn);
-	if (PQstatus(lane->conn) == CONNECTION_BAD) {
+	if (PQstatus(lane->conn) == CONNECTION_BAD) { /* also of none, for want of memory */
 		lane_lost(lane, PQerrorMessage(lane->conn));
 		return;
 	}

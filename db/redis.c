@@ -84,6 +84,7 @@ struct redis {
 	bool reading, write_armed; /* the events are added */
 	bool writing; /* hiredis is writing: what is left waits for EV_WRITE */
 	bool unsent; /* hiredis has output for redis_turn */
+	bool out_of_step; /* … in which is a command whose reply nobody waits for: never to be written */
 	struct event *
 		link_timer; /* reconnects; gives up a connect that takes too long; checks a listener */
 
@@ -110,6 +111,8 @@ struct redis {
 	uint64_t error_logged_us;
 	struct redis_stats stats;
 };
+
+static const char no_memory[] = "no memory for a command";
 
 static void send_setup(struct redis *redis);
 static void note_failure(struct redis *redis);
@@ -227,12 +230,26 @@ static void call_unlink(struct call *call)
 	redis->bytes_in_flight -= call->len;
 }
 
+/* Without memory, hiredis 0.14 appends a command and forgets who waits for it, or the other way around, and says
+ * that all went well. Each reply after it would be another call's: the connection is given up instead, before
+ * anything more is written. */
+static bool append(struct redis *redis, struct call *call, const char *command, size_t len)
+{
+	redisAsyncContext *connection = redis->connection;
+	const redisCallback *last = connection->replies.tail;
+
+	if (redisAsyncFormattedCommand(connection, on_reply, call, command, len) != REDIS_OK)
+		return false;
+	bool awaited = connection->replies.tail != last;
+	redis->out_of_step = redis->out_of_step || !awaited || connection->c.err != 0;
+	return awaited;
+}
+
 static void call_send(struct call *call, const char *command, size_t len)
 {
 	struct redis *redis = call->redis;
 
-	if (redisAsyncFormattedCommand(redis->connection, on_reply, call, command, len) !=
-		REDIS_OK) {
+	if (!append(redis, call, command, len)) {
 		call_refuse(call, DB_UNAVAILABLE);
 		return;
 	}
@@ -358,7 +375,7 @@ static void connection_lost(struct redis *redis, const char *why)
 	if (!redis->closing && (redis->ready || redis->attempts <= 1))
 		log_warn("redis: %s: %s", redis->ready ? "connection lost" : "no connection", why);
 	redis->connection = NULL;
-	redis->connected = redis->ready = redis->unsent = false;
+	redis->connected = redis->ready = redis->unsent = redis->out_of_step = false;
 	connection_plan(redis);
 	note_failure(redis);
 	tell_change(redis);
@@ -581,7 +598,9 @@ static void on_writable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct redis *redis = arg;
 
-	if (redis->connection)
+	if (redis->out_of_step)
+		connection_drop(redis, no_memory);
+	else if (redis->connection)
 		write_out(redis);
 }
 
@@ -664,11 +683,12 @@ static void connect_start(struct redis *redis)
 {
 	redisAsyncContext *connection = open_connection(redis);
 
-	CHECK(connection);
-	if (connection->err) {
+	if (connection == NULL || connection->err) {
 		if (redis->attempts <= 1)
-			log_warn("redis: no connection: %s", connection->c.errstr);
-		redisAsyncFree(connection);
+			log_warn("redis: no connection: %s",
+				connection != NULL ? connection->c.errstr : "no memory");
+		if (connection != NULL)
+			redisAsyncFree(connection);
 		connection_plan(redis);
 		note_failure(redis);
 		return;
@@ -897,7 +917,9 @@ void redis_turn(struct redis *redis)
 		event_del(redis->refused_timer);
 		answer_refused(redis);
 	}
-	if (redis->unsent && redis->connected && !redis->write_armed)
+	if (redis->out_of_step)
+		connection_drop(redis, no_memory);
+	else if (redis->unsent && redis->connected && !redis->write_armed)
 		write_out(redis);
 }
 

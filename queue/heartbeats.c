@@ -4,9 +4,9 @@
 #include "queue/heartbeats.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/hash.h"
 #include "queue/scripts.h"
 
 enum {

@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
-#include <uthash.h>
 #include "proto/base/check.h"
+#include "proto/base/hash.h"
 #include "proto/base/log.h"
 #include "queue/heartbeats.h"
 #include "queue/scripts.h"

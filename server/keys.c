@@ -5,9 +5,9 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/hash.h"
 #include "server/app.h"
 
 enum { GIVE_UP_CHECK_MS = 20 };

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "proto/base/check.h"
+#include "proto/base/hash.h"
 
 struct entry {
 	struct digest digest;

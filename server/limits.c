@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "config/settings.h"
 #include "proto/address.h"
 #include "proto/base/check.h"
+#include "proto/base/hash.h"
 #include "proto/digest.h"
 
 enum { MINUTE_S = 60, MINUTE_MS = 1000 * MINUTE_S, TEXT_KEY_MAX = 1024 };

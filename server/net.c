@@ -25,6 +25,7 @@
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/reserve.h"
 #include "proto/cors.h"
 #include "proto/http.h"
 #include "proto/reply.h"
@@ -39,9 +40,9 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
+	ACCEPT_AGAIN_US = 200 * 1000, /* after one that could not be had */
 	READS_A_TURN =
 		256, /* what else has come waits for the next: a turn stays some milliseconds long */
-	ACCEPT_AGAIN_MS = 100, /* after a lack of descriptors */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000,
 	DRAIN_IDLE_MS = 1000, /* at the end: what a client that has just sent something gets */
@@ -86,8 +87,9 @@ struct net {
 	struct app *app;
 	int fd;
 	struct event *accept_event;
-	struct event *accept_again; /* after a lack of descriptors or memory, whoever ends it */
+	struct event *accept_again; /* a timer, while `starved` */
 	bool accepting;
+	bool starved; /* the last one could not be accepted for want of files or memory */
 	unsigned connections, connections_max;
 	unsigned in_work;
 	unsigned reads; /* in this turn */
@@ -217,13 +219,6 @@ static void set_accepting(struct net *net, bool on)
 		event_del(net->accept_event);
 }
 
-static void on_accept_again(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	set_accepting(arg, true);
-}
-
 /* The client is gone, or has to go. What it asked for still finishes, without it. */
 static void conn_close(struct conn *conn)
 {
@@ -257,7 +252,7 @@ static void conn_free(struct conn *conn)
 	free(conn->headers);
 	free(conn);
 	net->connections--;
-	if (!net->app->draining)
+	if (!net->app->draining && !net->starved)
 		set_accepting(net, true);
 }
 
@@ -275,10 +270,32 @@ static void conn_linger(struct conn *conn)
 	set_reading(conn, true);
 }
 
+/* Neither files nor memory come back by being asked for at once, nor do they always by one of our own
+ * connections' end: others may have used them up. */
+static void starve(struct net *net, int error)
+{
+	struct timeval wait = {.tv_usec = ACCEPT_AGAIN_US};
+
+	if (!net->starved)
+		log_warn("accept: %s; who is connected is served, others wait", strerror(error));
+	net->starved = true;
+	set_accepting(net, false);
+	event_add(net->accept_again, &wait);
+}
+
+static void on_accept_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct net *net = arg;
+	(void)fd;
+	(void)what;
+
+	if (!net->app->draining)
+		set_accepting(net, true);
+}
+
 /* Takes the next connection of the listener's queue. False where there is none, or none can be had. */
 static bool accept_one(struct net *net)
 {
-	static const struct timeval soon = {.tv_usec = ACCEPT_AGAIN_MS * 1000};
 	union socket_address peer = {.v6 = {0}};
 	socklen_t len = sizeof peer;
 	int on = 1;
@@ -291,13 +308,13 @@ static bool accept_one(struct net *net)
 	if (client < 0 && (errno == ECONNABORTED || errno == EINTR))
 		return true;
 	if (client < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_warn("accept: %s; none is accepted for a moment", strerror(errno));
-			set_accepting(net, false);
-			event_add(net->accept_again, &soon);
-		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			starve(net, errno);
 		return false;
 	}
+	if (net->starved)
+		log_info("accept: connections can be had again");
+	net->starved = false;
 	setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (conn_new(net, client, &peer) == NULL)
 		close(client);
@@ -340,6 +357,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (conn->state == CONN_LINGER)
 		return;
+	if (conn->state == CONN_IDLE && reserve_below_half()) {
+		conn_close(conn); /* what is left is for those in work */
+		return;
+	}
 	if (conn->state == CONN_WORK || conn->state == CONN_WRITE) {
 		buf_append(&conn->in, net->scratch, (size_t)got);
 		if (conn->in.failed)
@@ -633,8 +654,10 @@ struct net *net_new(struct app *app, char *why, size_t why_size)
 
 	*net = (struct net){.app = app,
 		.fd = fd,
+		.accept_again = evtimer_new(app->base, on_accept_again, net),
 		.scratch = must_malloc(READ_SIZE),
 		.connections_max = connections_limit(&app->settings)};
+	CHECK(net->accept_again != NULL);
 	for (int i = 0; i < CONN_STATES; i++)
 		TAILQ_INIT(&net->lists[i]);
 	STAILQ_INIT(&net->ready);
@@ -652,8 +675,7 @@ bool net_listen(struct net *net)
 	}
 	net->accept_event = event_new(
 		net->app->base, net->fd, EV_READ | EV_PERSIST, on_acceptable, net);
-	net->accept_again = evtimer_new(net->app->base, on_accept_again, net);
-	CHECK(net->accept_event != NULL && net->accept_again != NULL);
+	CHECK(net->accept_event != NULL);
 	set_accepting(net, true);
 	log_info("listening on %s:%u", net->app->settings.http_address, listener_port(net->fd));
 	return true;
@@ -663,10 +685,8 @@ static void listener_close(struct net *net)
 {
 	if (net->fd < 0)
 		return;
-	if (net->accept_event != NULL) {
+	if (net->accept_event != NULL)
 		event_free(net->accept_event);
-		event_free(net->accept_again);
-	}
 	net->accept_event = NULL;
 	close(net->fd);
 	net->fd = -1;
@@ -704,6 +724,7 @@ void net_free(struct net *net)
 		STAILQ_REMOVE_HEAD(&net->dead, dead_link);
 		conn_free(conn);
 	}
+	event_free(net->accept_again);
 	free(net->scratch);
 	free(net);
 }

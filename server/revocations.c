@@ -6,10 +6,10 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "db/store_revocations.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/hash.h"
 #include "server/app.h"
 
 enum { READ_LIMIT = 1000, EXAMINED_MAX = 2000 };

@@ -8,11 +8,11 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 #include "db/shared_seats.h"
 #include "db/store_catalog.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/hash.h"
 #include "server/app.h"
 #include "server/catalog.h"
 

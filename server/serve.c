@@ -3,7 +3,10 @@
 #include "server/serve.h"
 
 #include <event2/event.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -16,6 +19,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/reserve.h"
 #include "proto/idp.h"
 #include "proto/jwt.h"
 #include "proto/token.h"
@@ -246,6 +250,7 @@ static void note_turn(struct counters *counters)
 static void turn(struct app *app, bool *again)
 {
 	clock_turn();
+	reserve_fill();
 	event_base_loop(app->base, EVLOOP_ONCE | (*again ? EVLOOP_NONBLOCK : 0));
 	*again = net_turn(app->net);
 	queue_turn(app->queue);
@@ -335,6 +340,40 @@ static bool run(struct app *app)
 	return settled(app) && pg_pending(app->pg) == 0 && redis_pending(app->redis) == 0;
 }
 
+static void *crypto_malloc(size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	return size > 0 ? must_malloc(size) : NULL;
+}
+
+static void *crypto_realloc(void *old, size_t size, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	if (size > 0)
+		return must_realloc(old, size);
+	free(old);
+	return NULL;
+}
+
+static void crypto_free(void *memory, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	free(memory);
+}
+
+/* The libraries that would end the process without memory, or call a good token a bad one. libpq handles it. */
+static void open_reserve(void)
+{
+	event_set_mem_functions(must_malloc, must_realloc, free);
+	json_set_alloc_funcs(must_malloc, free);
+	if (!CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free))
+		log_warn("OpenSSL keeps its own way of allocating");
+	reserve_fill();
+}
+
 static void raise_file_limit(void)
 {
 	struct rlimit limit;
@@ -361,6 +400,7 @@ int serve(const struct settings *settings)
 
 	signal(SIGPIPE, SIG_IGN);
 	raise_file_limit();
+	open_reserve();
 	if (!app_open(&app, why, sizeof why)) {
 		log_error("cannot start: %s", why);
 		app_close(&app);

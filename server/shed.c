@@ -1,6 +1,7 @@
 #include "server/shed.h"
 
 #include <stdint.h>
+#include "proto/base/reserve.h"
 #include "server/app.h"
 
 /* In percent of the limits; 0: that limit does not bind it. */
@@ -40,7 +41,8 @@ static bool fits(const struct app *app, const struct share *share)
 
 bool shed_admits(struct app *app, enum priority priority)
 {
-	bool admitted = fits(app, &shares[priority]);
+	bool admitted = fits(app, &shares[priority]) &&
+			(priority == PRIORITY_OPERATOR || !reserve_short());
 
 	app->counters.shed[priority] += !admitted;
 	return admitted;

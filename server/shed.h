@@ -3,7 +3,8 @@
  * and whatever else there is.
  *
  * Two things are measured: requests in work, against http.in_flight_max; and how long an operation waits for
- * PostgreSQL, against db.backlog_max_ms. Each priority is refused at its share of them. */
+ * PostgreSQL, against db.backlog_max_ms. Each priority is refused at its share of them. While memory cannot be had,
+ * only operators are served. */
 #ifndef ONSALE_SERVER_SHED_H
 #define ONSALE_SERVER_SHED_H
 

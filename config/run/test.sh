@@ -83,8 +83,9 @@ build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all || return
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
-	! wanted faults || run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" ||
-		return
+	case ${FILTER:-} in overload/*)
+		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;
+	esac
 	! wanted openapi || run config/run/docs.sh "$build"
 	! wanted fuzz || run config/run/fuzz.sh build
 }
@@ -195,7 +196,7 @@ run_measured() {
 run_faults() {
 	case ${FILTER:-} in '' | faults/*) run_kinds ;; esac
 	[ -z "${MINUTES:-}" ] || return 0
-	case ${FILTER:-} in '' | overload/*) run_measured ;; esac
+	case ${FILTER:-} in overload/*) run_measured ;; esac
 	case ${FILTER:-} in
 	faults/* | overload/*) ;;
 	*) FILTER=${FILTER:-'!(faults|overload)/*'} run_layer faults ;;

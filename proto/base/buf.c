@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_CAP = 256, I64_DIGITS = 20 };
+/* Up to this size memory must be had; a larger buffer fails instead. */
+enum { FIRST_CAP = 256, I64_DIGITS = 20, MUST_MAX = 128 * 1024 };
 
-/* Makes room for len more bytes; false past the limit. */
+/* Makes room for len more bytes; false past the limit, or where a large buffer cannot be had. */
 static bool grow(struct buf *buf, size_t len)
 {
 	if (len <= buf->cap - buf->len)
@@ -21,7 +22,11 @@ static bool grow(struct buf *buf, size_t len)
 		cap = need;
 	if (cap > buf->limit)
 		cap = buf->limit;
-	buf->data = must_realloc(buf->data, cap + 1);
+	char *data = cap <= MUST_MAX ? must_realloc(buf->data, cap + 1)
+				     : realloc(buf->data, cap + 1);
+	if (data == NULL)
+		return false;
+	buf->data = data;
 	buf->data[buf->len] = '\0';
 	buf->cap = cap;
 	return true;

@@ -3,7 +3,8 @@
  *   data                 data+len          data+cap
  *   |------- bytes -------|----- free -------|
  *
- * Failing is sticky: once an append would pass the limit, `failed` is set and appends do nothing,
+ * Failing is sticky: once an append would pass the limit, or memory for more than 128 KiB cannot be had,
+ * `failed` is set and appends do nothing,
  * so that a whole reply can be built and checked once. The bytes are always followed by a NUL that
  * does not count (an empty buffer may have no data at all). A zeroed struct with a limit is a valid,
  * empty buffer. */
@@ -30,7 +31,7 @@ void buf_append_i64(struct buf *buf, int64_t value); /* decimal */
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Room for `len` more bytes, written by the caller at data + len, who then adds to len; NULL past
- * the limit, which does not count as failing. */
+ * the limit or without memory, which does not count as failing. */
 char *buf_reserve(struct buf *buf, size_t len);
 
 /* Drops the first `len` bytes. */

@@ -20,8 +20,8 @@ _Noreturn void check_failed(const char *file, int line, const char *what);
 #define CONTAINER_OF(pointer, type, field) \
 	((type *)(void *)((char *)(pointer)-offsetof(type, field)))
 
-/* malloc, calloc, realloc and strdup that abort when memory is out: for start-up and for small,
- * bounded objects. The caller frees. */
+/* malloc, calloc, realloc and strdup that draw on the reserve (reserve.h) when memory is out, and abort when
+ * that is used up, too: for start-up and for small, bounded objects. The caller frees. */
 void *must_malloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *must_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *must_realloc(void *old, size_t size) __attribute__((returns_nonnull));
