@@ -172,8 +172,9 @@ static void check_hidden(const struct secrets *secrets, const char *log)
 /* The database's connection text has a password, which nobody asks for. */
 static void set_password(struct world *world)
 {
-	snprintf(world->database_env, sizeof world->database_env, "DATABASE_URL=%s password='%s'",
-		world->database_url, database_password);
+	int len = snprintf(world->database_env, sizeof world->database_env,
+		"DATABASE_URL=%s password='%s'", world->database_url, database_password);
+	cr_assert(len > 0 && (size_t)len < sizeof world->database_env);
 }
 
 struct joiner {
