@@ -120,6 +120,8 @@ make_root() {
 	rm -rf --one-file-system "$root"
 	cp -a --reflink=auto "$folder/$suite.base" "$root"
 	cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+	# npm trusts whom it trusts here.
+	[ -z "${NODE_EXTRA_CA_CERTS:-}" ] || cp -L "$NODE_EXTRA_CA_CERTS" "$root/onsale-npm-ca.pem"
 	git bundle create -q "$root/onsale.bundle" HEAD
 	cp "$0" "$root/onsale-fresh.sh"
 	: >"$root/onsale-summary"
@@ -153,6 +155,7 @@ try_suite() {
 }
 
 if [ "${1:-}" = --inside ]; then
+	[ ! -s /onsale-npm-ca.pem ] || export NODE_EXTRA_CA_CERTS=/onsale-npm-ca.pem
 	inside "$2"
 	exit
 fi

@@ -86,7 +86,7 @@ build_all() {
 	case ${FILTER:-} in overload/*)
 		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;
 	esac
-	! wanted openapi || run config/run/docs.sh "$build"
+	! wanted openapi || run config/run/docs.sh "$build" || return
 	! wanted fuzz || run config/run/fuzz.sh build
 }
 
