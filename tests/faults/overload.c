@@ -90,16 +90,21 @@ static void stay_on(pid_t pid, size_t core)
 static double cpu_seconds(pid_t pid)
 {
 	char path[32], text[512] = "";
-	unsigned long user = 0, kernel = 0;
+	enum { UTIME_FIELD = 14, AFTER_NAME_FIELD = 3 }; /* proc(5) */
 
 	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
 	FILE *file = fopen(path, "re");
 	cr_assert(file != NULL && fread(text, 1, sizeof text - 1, file) > 0);
 	fclose(file);
-	const char *after_name = strrchr(text, ')');
-	cr_assert(after_name != NULL &&
-		  sscanf(after_name + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-			  &user, &kernel) == 2);
+	char *at = strrchr(text, ')');
+	cr_assert(at != NULL);
+	at += 2;
+	for (int field = AFTER_NAME_FIELD; field < UTIME_FIELD; field++) {
+		at = strchr(at, ' ');
+		cr_assert(at != NULL);
+		at++;
+	}
+	unsigned long user = strtoul(at, &at, 10), kernel = strtoul(at, NULL, 10);
 	return (double)(user + kernel) / (double)sysconf(_SC_CLK_TCK);
 }
 
@@ -182,7 +187,7 @@ static struct client *take_idle(struct load *load, enum keyed_kind kind, uint64_
 	return client;
 }
 
-static void ask(struct client *client, int64_t user_id, struct call *call)
+static void ask(struct client *client, int64_t user_id, struct call call)
 {
 	struct load *load = client->load;
 	char key[HISTORY_KEY_SIZE];
@@ -190,9 +195,9 @@ static void ask(struct client *client, int64_t user_id, struct call *call)
 	snprintf(key, sizeof key, "%zu", load->history.count);
 	client->entry = history_add(&load->history, client->kind, user_id, key);
 	history_sent(&load->history, client->entry);
-	call->method = "POST";
-	call->key = key;
-	caller_send(&client->caller, call);
+	call.method = "POST";
+	call.key = key;
+	caller_send(&client->caller, &call);
 }
 
 static void begin_hold(struct load *load, uint64_t due_us)
@@ -210,7 +215,7 @@ static void begin_hold(struct load *load, uint64_t due_us)
 	snprintf(body, sizeof body, "{\"performance_id\":%lld,\"seat_ids\":[%lld]}",
 		(long long)load->world->sale.performance_id, (long long)client->seat_id);
 	ask(client, person->id,
-		&(struct call){.path = "/v1/reservations", .jwt = person->jwt, .body = body});
+		(struct call){.path = "/v1/reservations", .jwt = person->jwt, .body = body});
 }
 
 static void begin_payment(struct load *load, int64_t user_id, int64_t reservation_id)
@@ -223,7 +228,7 @@ static void begin_payment(struct load *load, int64_t user_id, int64_t reservatio
 	snprintf(path, sizeof path, "/v1/reservations/%lld/payment", (long long)reservation_id);
 	const struct person *person = &people->list[user_id - people->list[0].id];
 	cr_assert(person->id == user_id);
-	ask(client, user_id, &(struct call){.path = path, .jwt = person->jwt});
+	ask(client, user_id, (struct call){.path = path, .jwt = person->jwt});
 	history_at(&load->history, client->entry)->reservation_id = reservation_id;
 }
 
