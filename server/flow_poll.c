@@ -96,6 +96,18 @@ static void begin_epoch(struct poll *poll)
 	adopt_epoch(poll->flow.app, poll->event, poll->queue.number, &poll->adopt);
 }
 
+static void adopt(struct poll *poll, bool with_pass)
+{
+	poll->place = (struct adopt_place){.done = place_known,
+		.owner = poll,
+		.event = poll->event,
+		.user_id = poll->queue.user_id,
+		.seen_unix_ms = poll->seen_unix_ms,
+		.pass_nonce = with_pass ? poll->pass.nonce : 0,
+		.pass_expires_unix_ms = poll->pass.expires_unix_ms};
+	adopt_place(poll->flow.app, &poll->place);
+}
+
 /* Once, too. */
 static void adopt_lost(struct poll *poll)
 {
@@ -104,14 +116,7 @@ static void adopt_lost(struct poll *poll)
 		return;
 	}
 	poll->place_adopted = true;
-	poll->place = (struct adopt_place){.done = place_known,
-		.owner = poll,
-		.event = poll->event,
-		.user_id = poll->queue.user_id,
-		.seen_unix_ms = poll->seen_unix_ms,
-		.pass_nonce = poll->has_pass ? poll->pass.nonce : 0,
-		.pass_expires_unix_ms = poll->pass.expires_unix_ms};
-	adopt_place(poll->flow.app, &poll->place);
+	adopt(poll, poll->has_pass);
 }
 
 static void ask_number(struct poll *poll)
@@ -147,7 +152,12 @@ static void place_known(struct adopt_place *place, enum adopt_result result)
 	struct poll *poll = place->owner;
 
 	switch (result) {
-	case ADOPT_USED: flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED); break;
+	case ADOPT_USED:
+		if (place->pass_nonce != 0) /* the place may be a newer one than the pass's */
+			adopt(poll, false);
+		else
+			flow_fail(&poll->flow, PROBLEM_PLACE_EXPIRED);
+		break;
 	case ADOPT_UNKNOWN: reply_stale(poll); break;
 	case ADOPT_MAY_RETURN:
 	case ADOPT_PASS_LIVE:

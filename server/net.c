@@ -41,8 +41,7 @@ enum {
 	OUT_KEEP = 4 * 1024, /* an emptied output buffer above this size is given back */
 	ACCEPTS_A_TURN = 256,
 	ACCEPT_AGAIN_US = 200 * 1000, /* after one that could not be had */
-	READS_A_TURN =
-		256, /* what else has come waits for the next: a turn stays some milliseconds long */
+	READS_A_TURN = 256, /* the rest waits for the next: a turn stays short */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000,
 	DRAIN_IDLE_MS = 1000, /* at the end: what a client that has just sent something gets */

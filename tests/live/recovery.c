@@ -217,12 +217,12 @@ Test(recovery, an_emptied_line_comes_back_in_order)
 
 Test(recovery, passes_outlive_an_emptied_redis)
 {
-	enum { FRESH, BOUGHT, HOLDS, TOKEN_ONLY, WAITS, PEOPLE };
+	enum { AGAIN, FRESH, BOUGHT, HOLDS, TOKEN_ONLY, WAITS, PEOPLE };
 	struct world *world = world_open(
 		&(struct world_options){.flags = {"--queue.poll_min_ms=50",
 						"--queue.poll_max_ms=1000", "--queue.tick_ms=20"}});
 
-	world_fill(world, PEOPLE, 5000, &(struct sale_options){.queue = true, .capacity = 4});
+	world_fill(world, PEOPLE, 5000, &(struct sale_options){.queue = true, .capacity = 5});
 	struct visitor *visitors = visitors_new(world);
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		join(world, &visitors[i]);
@@ -230,6 +230,9 @@ Test(recovery, passes_outlive_an_emptied_redis)
 			wait_for(world, &visitors[i], "admitted");
 	}
 	hold(world, &visitors[HOLDS], 0);
+	hold(world, &visitors[AGAIN], 5);
+	pay(world, &visitors[AGAIN]);
+	join(world, &visitors[AGAIN]); /* behind, while all that may are in */
 	struct visitor before = visitors[BOUGHT];
 	hold(world, &visitors[BOUGHT], 1);
 	redis_run(world,
@@ -238,6 +241,13 @@ Test(recovery, passes_outlive_an_emptied_redis)
 	redis_run(world, "FLUSHALL");
 
 	cr_expect(poll(world, &before, NULL)->status == 410, "what bought is used up");
+	cr_expect(poll(world, &before, before.pass)->status == 410, "with its pass, too");
+	cr_expect(
+		answer_is(poll(world, &visitors[AGAIN], visitors[AGAIN].pass), "status", "waiting"),
+		"who joined again after buying has a place, whatever pass is shown");
+	struct call leave = {
+		.method = "DELETE", .path = "/v1/queue", .queue_token = visitors[AGAIN].token};
+	expect(world, &leave, 204, NULL);
 	struct call again = hold_call(world, &before, 2, "again");
 	expect(world, &again, 403, "queue_pass_invalid");
 	poll(world, &visitors[WAITS], NULL);
