@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# run.sh PEER: serves fastapi or fastify on PORT (8090) with two workers, until SIGTERM.
+#
+# DATABASE_URL, REDIS_URL and JWT_SECRET (onsale's ONSALE_AUTH_JWT_SECRET) are in the environment;
+# load.sh has made the tables. It becomes the server, at the head of a process group of its own: a
+# signal to the process ends it with its workers, one to the group whatever hangs.
+#
+# Settings are those for speed that people use: uvloop and httptools, no access log, hiredis; one
+# worker a core, two. Everything that makes a sale safe stays.
+set -euo pipefail
+here=$(dirname "$(readlink -f "$0")")
+
+export PORT=${PORT:-8090} PEER_NAME=peer_$1 WORKERS=${WORKERS:-2}
+: "${DATABASE_URL:?}" "${REDIS_URL:?}" "${JWT_SECRET:?}"
+case $1 in
+fastapi)
+	set -- /usr/bin/python3 -m uvicorn main:app --host 127.0.0.1 --port "$PORT" --workers "$WORKERS" \
+		--loop uvloop --http httptools --no-access-log --no-server-header --log-level warning \
+		--backlog 16384 --timeout-keep-alive 75
+	cd "$here/fastapi"
+	;;
+fastify)
+	set -- node server.js
+	cd "$here/fastify"
+	export NODE_ENV=production
+	[ -d node_modules ] || npm ci --no-audit --no-fund >&2
+	;;
+*)
+	echo "run.sh: no such peer: $1" >&2
+	exit 2
+	;;
+esac
+export PYTHONDONTWRITEBYTECODE=1
+ulimit -n "$(ulimit -Hn)"
+if [ "$(ps -o pgid= -p $$ | tr -d ' ')" = $$ ]; then
+	exec "$@"
+fi
+exec setsid "$@"
