@@ -23,7 +23,10 @@ fastify)
 	set -- node server.js
 	cd "$here/fastify"
 	export NODE_ENV=production
-	[ -d node_modules ] || npm ci --no-audit --no-fund >&2
+	if ! cmp -s package-lock.json node_modules/installed-lock.json; then
+		npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+		cp package-lock.json node_modules/installed-lock.json
+	fi
 	;;
 *)
 	echo "run.sh: no such peer: $1" >&2
