@@ -15,7 +15,7 @@ export PORT=${PORT:-8090} PEER_NAME=peer_$1 WORKERS=${WORKERS:-2}
 case $1 in
 fastapi)
 	set -- /usr/bin/python3 -m uvicorn main:app --host 127.0.0.1 --port "$PORT" --workers "$WORKERS" \
-		--loop uvloop --http httptools --no-access-log --no-server-header --log-level warning \
+		--loop uvloop --http httptools --no-access-log --no-server-header --no-proxy-headers --log-level warning \
 		--backlog 16384 --timeout-keep-alive 75
 	cd "$here/fastapi"
 	;;
