@@ -3,7 +3,7 @@
 #
 # People FIRST (1) to LAST (1000), each with BALANCE (1000000); SEATS (1000) seats at 1000 each; the
 # line is on (QUEUE=false: off), CAPACITY (1000) have a pass at a time, each for PASS_TTL (3600) s.
-# Run it while the peer does not run, or before: what a peer knows of the event it reads each second.
+# A peer that runs already sees it within two seconds.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
 

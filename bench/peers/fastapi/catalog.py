@@ -1,4 +1,4 @@
-"""What is on sale, as each worker knows it: read anew each second."""
+"""What is on sale, as each worker knows it: read anew every two seconds."""
 
 from dataclasses import dataclass
 

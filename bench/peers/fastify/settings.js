@@ -13,7 +13,7 @@ export const settings = {
   databaseConnections: 10,
   admitEveryMs: 100,
   admitAtMost: 1000,
-  catalogEveryMs: 1000,
+  catalogEveryMs: 2000,
   lockMs: 10_000,
   keyKeptS: 24 * 3600,
   holdTtlMs: 300_000,
