@@ -81,7 +81,8 @@ static bool keywords_set_options(struct pg_keywords *keywords, const struct pg_s
 		"%s -c lock_timeout=%u -c statement_timeout=%u"
 		" -c idle_in_transaction_session_timeout=10000 -c tcp_keepalives_idle=15"
 		" -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-		" -c TimeZone=UTC -c client_min_messages=warning -c jit=off",
+		" -c TimeZone=UTC -c client_min_messages=warning -c jit=off"
+		" -c plan_cache_mode=force_generic_plan",
 		given ? given : "", settings->batch_lock_timeout_ms,
 		settings->statement_timeout_ms);
 	if (options.failed)

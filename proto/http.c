@@ -280,15 +280,18 @@ static void trim(const char *head, struct header *header)
 		header->value_len--;
 }
 
+static bool is_alphanumeric(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 /* RFC 9110, 5.6.2. */
 static bool is_token(const char *text, size_t len)
 {
 	static const char others[] = "!#$%&'*+-.^_`|~";
 	for (size_t i = 0; i < len; i++) {
 		char c = text[i];
-		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-		bool digit = c >= '0' && c <= '9';
-		if (!letter && !digit && (c == '\0' || strchr(others, c) == NULL))
+		if (!is_alphanumeric(c) && (c == '\0' || strchr(others, c) == NULL))
 			return false;
 	}
 	return len > 0;
@@ -335,11 +338,10 @@ static bool value_is(const struct message *message, const struct header *header,
 /* uri-host [":" port] by its characters; empty is allowed (RFC 9110, 7.2). */
 static bool host_sane(const struct message *message, const struct header *host)
 {
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+,;=:[]";
+	static const char others[] = "-._~%!$&'()*+,;=:[]";
 	const char *value = message->head_text + host->value;
 	for (size_t i = 0; i < host->value_len; i++)
-		if (strchr(allowed, value[i]) == NULL)
+		if (!is_alphanumeric(value[i]) && strchr(others, value[i]) == NULL)
 			return false;
 	return true;
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/base/base64url.h"
 #include "proto/base/check.h"
 #include "proto/json.h"
 #include "proto/jws.h"
@@ -92,12 +93,9 @@ static bool is_signed(const struct idp *idp, const struct jws *jws)
 	const struct public_key *key = find_key(idp, jws);
 	unsigned char signature[SIGNATURE_MAX];
 	size_t len, text_len = strlen(jws->signature);
-	const char *end;
 
 	return key != NULL &&
-	       sodium_base642bin(signature, sizeof signature, jws->signature, text_len, NULL, &len,
-		       &end, sodium_base64_VARIANT_URLSAFE_NO_PADDING) == 0 &&
-	       end == jws->signature + text_len &&
+	       base64url_decode(jws->signature, text_len, signature, sizeof signature, &len) &&
 	       public_key_verifies(key, jws->text, jws->signed_len, signature, len);
 }
 

@@ -2,8 +2,8 @@
 #include "proto/jws.h"
 
 #include <jansson.h>
-#include <sodium.h>
 #include <string.h>
+#include "proto/base/base64url.h"
 #include "proto/json.h"
 
 /* struct json_object is jansson's json_t. */
@@ -24,11 +24,8 @@ static struct json_object *read_part(const char *text, size_t len)
 {
 	unsigned char bytes[JWS_TEXT_MAX];
 	size_t bytes_len;
-	const char *end;
 
-	if (sodium_base642bin(bytes, sizeof bytes, text, len, NULL, &bytes_len, &end,
-		    sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-		end != text + len)
+	if (!base64url_decode(text, len, bytes, sizeof bytes, &bytes_len))
 		return NULL;
 	return json_object_parse((const char *)bytes, bytes_len);
 }

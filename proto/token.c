@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "proto/base/base64url.h"
 #include "proto/base/check.h"
 
 enum token_kind { KIND_QUEUE_TOKEN = 1, KIND_QUEUE_PASS = 2, KIND_SIGNUP_CHALLENGE = 3 };
@@ -15,7 +16,7 @@ enum {
 	TAG_SIZE = 16,
 	SIGNED_SIZE = 2 + 8 * FIELDS,
 	RAW_SIZE = SIGNED_SIZE + TAG_SIZE,
-	TEXT_LEN = (RAW_SIZE * 8 + 5) / 6
+	TEXT_LEN = BASE64URL_LEN(RAW_SIZE)
 };
 
 _Static_assert((int)TEXT_LEN < (int)TOKEN_TEXT_SIZE, "a token fits into its text");
@@ -82,16 +83,7 @@ static void sign(const struct token_key *key, enum token_kind kind, const uint64
 	for (size_t i = 0; i < FIELDS; i++)
 		put_u64(raw + 2 + 8 * i, fields[i]);
 	tag_of(key, raw, raw + SIGNED_SIZE);
-	sodium_bin2base64(
-		text, TOKEN_TEXT_SIZE, raw, RAW_SIZE, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-}
-
-/* libsodium 1.0.18 takes every byte above 0x7f for some digit: a token would have many spellings. */
-static bool is_base64url(const char *text)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-	return text[strspn(text, digits)] == '\0';
+	base64url_encode(raw, RAW_SIZE, text);
 }
 
 static bool verify(const struct token_key *key, enum token_kind kind, const char *text,
@@ -99,12 +91,9 @@ static bool verify(const struct token_key *key, enum token_kind kind, const char
 {
 	uint8_t raw[RAW_SIZE], tag[TAG_SIZE];
 	size_t raw_len;
-	const char *end;
-	if (strnlen(text, TEXT_LEN + 1) != TEXT_LEN || !is_base64url(text))
-		return false;
-	if (sodium_base642bin(raw, sizeof(raw), text, TEXT_LEN, NULL, &raw_len, &end,
-		    sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-		raw_len != RAW_SIZE || end != text + TEXT_LEN)
+	if (strnlen(text, TEXT_LEN + 1) != TEXT_LEN ||
+		!base64url_decode(text, TEXT_LEN, raw, sizeof(raw), &raw_len) ||
+		raw_len != RAW_SIZE)
 		return false;
 	if (raw[0] != (uint8_t)kind || raw[1] != KEY_ID)
 		return false;

@@ -1,6 +1,6 @@
 -- Starts an epoch: newcomers get its numbers, behind all that there are. What is there stays.
 --
--- KEYS  1 meta
+-- KEYS  1 meta   2 standing
 -- ARGV  1 epoch   2 rest, ms   3 the number that showed the need, 0 where no line was known   4 run id
 --       5 '', or how far the shuffle is by PostgreSQL, for a line of which Redis does not know it: pending, done
 --
@@ -24,7 +24,8 @@ redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'next', '0', 'run_id', ARGV[4],
 if epoch > 1 then
 	redis.call('HSET', KEYS[1], 'adopted_at', string.format('%.0f', now))
 end
-redis.call('HDEL', KEYS[1], 'last_tick')
+redis.call('HDEL', KEYS[1], 'last_tick', 'shown')
+redis.call('DEL', KEYS[2]) -- it shows numbers of the newest epoch alone
 if ARGV[5] ~= '' then
 	redis.call('HSETNX', KEYS[1], 'shuffle', ARGV[5])
 end

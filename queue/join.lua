@@ -1,6 +1,6 @@
 -- Takes places for users: one each, found again where there is one already.
 --
--- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 gone   7 meta
+-- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 gone   7 meta   8 standing
 -- ARGV  1 run id   2 and on: users
 --
 -- Replies how many people wait, or -1 alone where Redis knows no such line, or has been started again since and
@@ -12,7 +12,7 @@
 -- A number that the shuffle will change is told as its epoch alone, counter 0.
 local EPOCH = 137438953472 -- 2^37
 local THERE, NEW, ADMITTED = 0, 1, 2
-local wait, seen, pass, live, holding, gone, meta = unpack(KEYS)
+local wait, seen, pass, live, holding, gone, meta, standing = unpack(KEYS)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -78,6 +78,21 @@ local function take_place(user)
 	add(kind, told(number), redis.call('ZRANK', wait, user))
 end
 
+-- New places show in the bitmap, but for those that the shuffle will give other numbers.
+local function show_joined()
+	if shuffling and epoch * EPOCH + next_number < closed then
+		return
+	end
+	local bits = {}
+	for counter = next_number + 1, next_number + joined do
+		bits[#bits + 1] = 'SET'
+		bits[#bits + 1] = 'u1'
+		bits[#bits + 1] = text(counter)
+		bits[#bits + 1] = 1
+	end
+	redis.call('BITFIELD', standing, unpack(bits))
+end
+
 if not epoch or known[5] ~= ARGV[1] then
 	return {-1}
 end
@@ -88,6 +103,7 @@ for i = 2, #ARGV do
 end
 if joined > 0 then
 	redis.call('HSET', meta, 'next', text(next_number + joined))
+	show_joined()
 end
 reply[1] = redis.call('ZCARD', wait)
 return reply

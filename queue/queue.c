@@ -2,6 +2,7 @@
  * where there are many; the others leave one by one.
  *
  *   queue_poll -> gather -> queue_turn -> batch_send -> (Redis) -> batch_done -> op->done
+ *                                    \-> (the line's picture shows the place) -> op->done
  *
  * The one thing to know: what each script replies stands at the top of its .lua file. */
 #include "queue/queue.h"
@@ -9,12 +10,16 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/base/hash.h"
 #include "proto/base/log.h"
 #include "queue/heartbeats.h"
+#include "queue/picture.h"
 #include "queue/scripts.h"
 
 enum { POLLS_A_CALL = 500, JOINS_A_CALL = 200 };
+
+enum { PICTURE_MAX_AGE_MS = 500 }; /* polls wait for Redis where ticks fail to bring a newer one */
 
 enum { JOIN_THERE = 0, JOIN_NEW = 1, JOIN_ADMITTED = 2 }; /* join.lua */
 enum {
@@ -29,10 +34,14 @@ enum { NO_LINE = -1 }; /* first of each reply */
 
 TAILQ_HEAD(queue_ops, queue_op);
 
-/* What was gathered of an event; lives until the end of the turn. */
+/* What was gathered of an event in this turn, and how its line stood at the last tick. */
 struct line {
 	int64_t event_id;
 	struct queue_ops polls, joins;
+	bool gathered; /* stands in the list of those that have any */
+	bool polled; /* since the last tick began: the next one brings a picture */
+	struct picture picture;
+	STAILQ_ENTRY(line) link;
 	UT_hash_handle hh;
 };
 
@@ -47,8 +56,10 @@ struct batch {
 struct queue {
 	struct redis *redis;
 	struct line *lines;
+	STAILQ_HEAD(, line) gathered;
 	struct heartbeats *heartbeats;
 	LIST_HEAD(, batch) batches; /* in flight */
+	uint64_t pictured; /* polls answered without asking */
 };
 
 struct queue *queue_new(struct redis *redis)
@@ -58,6 +69,7 @@ struct queue *queue_new(struct redis *redis)
 	queue->redis = redis;
 	queue->heartbeats = heartbeats_new(redis);
 	LIST_INIT(&queue->batches);
+	STAILQ_INIT(&queue->gathered);
 	return queue;
 }
 
@@ -80,6 +92,7 @@ void queue_free(struct queue *queue)
 		HASH_DEL(queue->lines, line);
 		answer_all(&line->joins, DB_UNAVAILABLE);
 		answer_all(&line->polls, DB_UNAVAILABLE);
+		picture_drop(&line->picture);
 		free(line);
 	}
 	LIST_FOREACH (batch, &queue->batches, link)
@@ -105,6 +118,17 @@ static struct line *line_of(struct queue *queue, int64_t event_id)
 	return line;
 }
 
+static struct line *gather_in(struct queue *queue, int64_t event_id)
+{
+	struct line *line = line_of(queue, event_id);
+
+	if (!line->gathered) {
+		line->gathered = true;
+		STAILQ_INSERT_TAIL(&queue->gathered, line, link);
+	}
+	return line;
+}
+
 static void op_reset(struct queue_op *op)
 {
 	op->state = QUEUE_GONE;
@@ -116,13 +140,16 @@ static void op_reset(struct queue_op *op)
 void queue_join(struct queue *queue, struct queue_op *op)
 {
 	op_reset(op);
-	TAILQ_INSERT_TAIL(&line_of(queue, op->event_id)->joins, op, link);
+	TAILQ_INSERT_TAIL(&gather_in(queue, op->event_id)->joins, op, link);
 }
 
 void queue_poll(struct queue *queue, struct queue_op *op)
 {
+	struct line *line = gather_in(queue, op->event_id);
+
 	op_reset(op);
-	TAILQ_INSERT_TAIL(&line_of(queue, op->event_id)->polls, op, link);
+	line->polled = true;
+	TAILQ_INSERT_TAIL(&line->polls, op, link);
 }
 
 /* --- what came back --- */
@@ -255,17 +282,84 @@ static void batch_send(struct queue *queue, int64_t event_id, struct queue_ops *
 	queue_call_send(&call, queue->redis, batch_done, batch);
 }
 
+/* --- polls that need not ask --- */
+
+/* Only a place that waits, by a young picture, is answered from it; of all others Redis knows more. */
+static bool picture_answers(const struct line *line, struct queue_op *op)
+{
+	if (op->may_return || !picture_find(&line->picture, op->number, &op->ahead))
+		return false;
+	op->state = QUEUE_WAITING;
+	op->waiting = line->picture.waiting;
+	return true;
+}
+
+static void answer_from_picture(struct queue *queue, struct line *line)
+{
+	struct queue_op *op, *next;
+
+	if (!redis_up(queue->redis) ||
+		clock_mono_ms() - line->picture.taken_ms > PICTURE_MAX_AGE_MS)
+		return;
+	for (op = TAILQ_FIRST(&line->polls); op != NULL; op = next) {
+		next = TAILQ_NEXT(op, link);
+		if (!picture_answers(line, op))
+			continue;
+		TAILQ_REMOVE(&line->polls, op, link);
+		heartbeats_note(queue->heartbeats, op->event_id, op->user_id, op->abandon_after_ms);
+		queue->pictured++;
+		op->done(op, DB_OK);
+	}
+}
+
+uint64_t queue_pictured(const struct queue *queue)
+{
+	return queue->pictured;
+}
+
+enum { PICTURE_AT = 8 }; /* in tick.lua's reply */
+
+static void read_picture(
+	const struct redis_value *value, struct line *line, const struct queue_tick *tick)
+{
+	struct cursor cursor = {value, PICTURE_AT};
+	int64_t epoch, older, first_byte;
+	size_t len;
+
+	if (!take(&cursor, &epoch) || !take(&cursor, &older) || !take(&cursor, &first_byte)) {
+		picture_drop(&line->picture);
+		return;
+	}
+	const char *bytes = redis_text(redis_at(value, cursor.at), &len);
+
+	picture_take(&line->picture, epoch << QUEUE_EPOCH_SHIFT, first_byte, bytes, len, older);
+	line->picture.waiting = tick->waiting;
+	line->picture.taken_ms = clock_mono_ms();
+}
+
+/* Whoever is told that a place was left finds it gone with the next poll. */
+static void forget_place(struct queue *queue, const struct queue_op *op, int64_t number)
+{
+	struct line *line = line_of(queue, op->event_id);
+
+	if (number & ((INT64_C(1) << QUEUE_EPOCH_SHIFT) - 1))
+		picture_forget(&line->picture, number);
+	else
+		picture_drop(&line->picture); /* it was whatever place the user had */
+}
+
 void queue_turn(struct queue *queue)
 {
 	struct line *line;
 
-	while ((line = queue->lines) != NULL) {
-		HASH_DEL(queue->lines, line);
+	while ((line = STAILQ_FIRST(&queue->gathered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&queue->gathered, link);
+		line->gathered = false;
+		answer_from_picture(queue, line);
 		while (!TAILQ_EMPTY(&line->joins))
 			batch_send(queue, line->event_id, &line->joins, true);
 		while (!TAILQ_EMPTY(&line->polls))
 			batch_send(queue, line->event_id, &line->polls, false);
-		free(line);
 	}
 	heartbeats_turn(queue->heartbeats);
 }
@@ -276,6 +370,8 @@ static void left(void *context, enum db_result result, const struct redis_value 
 {
 	struct queue_op *op = context;
 
+	if (result == DB_OK)
+		forget_place(op->queue, op, op->number);
 	op->done(op, result);
 }
 
@@ -285,6 +381,7 @@ void queue_leave(struct queue *queue, struct queue_op *op)
 	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
 
 	op_reset(op);
+	op->queue = queue;
 	queue_call_begin(&call, &queue_script_leave, op->event_id, &args);
 	redis_arg_i64(&args, op->user_id);
 	redis_arg_i64(&args, op->number);
@@ -407,14 +504,18 @@ static void ticked(void *context, enum db_result result, const struct redis_valu
 
 	if (result == DB_OK && !read_tick(value, tick))
 		result = DB_FAILED;
+	if (result == DB_OK)
+		read_picture(value, line_of(tick->queue, tick->event_id), tick);
 	tick->done(tick, result);
 }
 
 void queue_tick(struct queue *queue, struct queue_tick *tick)
 {
 	struct queue_call call;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 9);
+	struct line *line = line_of(queue, tick->event_id);
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 10);
 
+	tick->queue = queue;
 	queue_call_begin(&call, &queue_script_tick, tick->event_id, &args);
 	redis_arg_i64(&args, tick->admit);
 	redis_arg_i64(&args, tick->seats_available);
@@ -425,5 +526,7 @@ void queue_tick(struct queue *queue, struct queue_tick *tick)
 	redis_arg_i64(&args, tick->abandon_after_ms);
 	redis_arg_i64(&args, random_nonce());
 	redis_arg_text(&args, redis_run_id(queue->redis));
+	redis_arg_i64(&args, line->polled);
+	line->polled = false;
 	queue_call_send(&call, queue->redis, ticked, tick);
 }

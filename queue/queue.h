@@ -8,6 +8,7 @@
  *   onsale:{E}:holding   sorted set  user -> end of the hold, ms, of live users who hold seats
  *   onsale:{E}:gone      hash        "number:user" -> 1, of ended places whose number is of an older epoch;
  *                                    "0:user" of those that ended before the shuffle
+ *   onsale:{E}:standing  bitmap      a bit for each number of the newest epoch: does it wait?
  *   onsale:{E}:meta      hash        epoch, next, run_id, tokens, … (queue/tick.lua)
  *   onsale:{E}:admitted  stream      user, number, live, at: an entry an admission, capped
  * Times are Redis's own. Each operation is one script; polls and joins of a loop turn share one call an
@@ -59,6 +60,7 @@ struct queue_op {
 	int64_t pass_expires_ms; /* admitted: Unix milliseconds */
 
 	/* queue.c's */
+	struct queue *queue;
 	TAILQ_ENTRY(queue_op) link;
 };
 
@@ -72,8 +74,11 @@ void queue_turn(struct queue *queue);
 void queue_join(struct queue *queue, struct queue_op *op);
 
 /* Where the place stands. It is also the heartbeat (written in batches, within a second), and claims
- * an admission. */
+ * an admission. A place that waited at the last tick is answered as of then, without asking Redis. */
 void queue_poll(struct queue *queue, struct queue_op *op);
+
+/* Polls so far that were answered without asking. */
+uint64_t queue_pictured(const struct queue *queue);
 
 /* Gives the place, or the admitted slot, back. State QUEUE_GONE, whether it was there or not. */
 void queue_leave(struct queue *queue, struct queue_op *op);
@@ -126,6 +131,9 @@ struct queue_tick {
 		abandoned_total; /* of this line, by all instances, as Redis knows */
 	int64_t now_ms; /* Redis's clock */
 	enum queue_shuffle shuffle; /* of the line */
+
+	/* queue.c's */
+	struct queue *queue;
 };
 void queue_tick(struct queue *queue, struct queue_tick *tick);
 

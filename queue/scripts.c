@@ -21,21 +21,21 @@ EMBED(queue_entrants_lua, "queue/entrants.lua");
 EMBED(queue_rank_lua, "queue/rank.lua");
 
 const struct queue_script queue_script_join = {{"queue/join", queue_join_lua},
-	{"wait", "seen", "pass", "live", "holding", "gone", "meta"}};
+	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "standing"}};
 const struct queue_script queue_script_poll = {
 	{"queue/poll", queue_poll_lua}, {"wait", "seen", "pass", "live", "gone", "meta"}};
 const struct queue_script queue_script_leave = {{"queue/leave", queue_leave_lua},
-	{"wait", "seen", "pass", "live", "holding", "gone", "meta"}};
+	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "standing"}};
 const struct queue_script queue_script_end_pass = {
 	{"queue/end_pass", queue_end_pass_lua}, {"pass", "live", "holding", "gone", "meta"}};
 const struct queue_script queue_script_holding = {
 	{"queue/holding", queue_holding_lua}, {"live", "holding"}};
 const struct queue_script queue_script_seen = {{"queue/seen", queue_seen_lua}, {"seen"}};
-const struct queue_script queue_script_adopt = {{"queue/adopt", queue_adopt_lua}, {"meta"}};
+const struct queue_script queue_script_adopt = {{"queue/adopt", queue_adopt_lua}, {"meta", "standing"}};
 const struct queue_script queue_script_restore_pass = {
-	{"queue/restore_pass", queue_restore_pass_lua}, {"wait", "seen", "pass", "live", "meta"}};
+	{"queue/restore_pass", queue_restore_pass_lua}, {"wait", "seen", "pass", "live", "meta", "standing"}};
 const struct queue_script queue_script_tick = {{"queue/tick", queue_tick_lua},
-	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "admitted"}};
+	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "admitted", "standing"}};
 const struct queue_script queue_script_close = {{"queue/close", queue_close_lua}, {"wait", "meta"}};
 const struct queue_script queue_script_entrants = {
 	{"queue/entrants", queue_entrants_lua}, {"wait", "meta"}};

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include "db/redis.h"
 
-enum { QUEUE_KEYS_MAX = 8, QUEUE_KEY_SIZE = 48 };
+enum { QUEUE_KEYS_MAX = 9, QUEUE_KEY_SIZE = 48 };
 
 struct queue_script {
 	struct redis_script script;

@@ -1,13 +1,15 @@
 -- One run of admission. Many instances run it, at any time: what it knows of time is in `meta`.
 --
 -- KEYS  1 wait   2 seen   3 pass   4 live   5 holding   6 gone   7 meta   8 admitted
+--       9 standing
 -- ARGV  1 '1': may admit   2 seats available   3 capacity   4 admissions a second   5 life of a pass, ms
 --       6 time to claim it, ms   7 time after which a place that is not polled is dropped, ms
---       8 a random number: nonces count from there   9 run id
+--       8 a random number: nonces count from there   9 run id   10 '1': a picture of the line is wanted
 --
 -- Replies -1 alone where Redis knows no such line, or was started again since (join.lua); else 0, people waiting,
 -- passes live, admitted now, admitted in all, dropped in all, the time in ms, how far the shuffle is
--- (queue/shuffle.h).
+-- (queue/shuffle.h); then, where a picture is wanted and can be had, the epoch, how many places there are of older
+-- ones, and the bitmap of the numbers that wait: which byte of it is the first told, and its bytes up to the end.
 --
 -- meta  epoch, next           of numbers in line (join.lua)
 --       rest_until            nobody is admitted before (adopt.lua)
@@ -19,10 +21,12 @@
 --       shuffle               of a line that is shuffled at the opening: pending, closed, done; nobody is
 --                             admitted before it is done
 --       closed                the last number that the shuffle changes (close.lua)
+--       shown                 the last of its numbers that the bitmap shows
 local EPOCH = 137438953472 -- 2^37
 local BITE = 1000 -- of each kind of work, at most so much a run
 local STREAM_MAX = 200000
-local wait, seen, pass, live, holding, gone, meta, admitted = unpack(KEYS)
+local PICTURE_MAX = 1048576 -- bytes; of a longer line there is none
+local wait, seen, pass, live, holding, gone, meta, admitted, standing = unpack(KEYS)
 local may_admit, seats, capacity = ARGV[1] == '1', tonumber(ARGV[2]), tonumber(ARGV[3])
 local per_second, pass_ttl, claim_within = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local abandon_after, last_nonce = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -30,7 +34,8 @@ local abandon_after, last_nonce = tonumber(ARGV[7]), tonumber(ARGV[8])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', meta, 'epoch', 'rest_until', 'tokens', 'tokens_at', 'last_tick',
-	'abandon_floor', 'admitted_total', 'abandoned_total', 'shuffle', 'closed', 'run_id')
+	'abandon_floor', 'admitted_total', 'abandoned_total', 'shuffle', 'closed', 'run_id', 'next',
+	'shown')
 local epoch, rest_until = tonumber(known[1]), tonumber(known[2]) or 0
 local tokens, tokens_at = tonumber(known[3]), tonumber(known[4]) or now
 local last_tick, abandon_floor = tonumber(known[5]), tonumber(known[6]) or 0
@@ -38,6 +43,7 @@ local admitted_total, abandoned_total = tonumber(known[7]) or 0, tonumber(known[
 local shuffle, closed = known[9], tonumber(known[10]) or math.huge
 local shuffling = shuffle == 'pending' or shuffle == 'closed'
 local SHUFFLE_STATES = {pending = 1, closed = 2, done = 3}
+local next_number, shown = tonumber(known[12]), tonumber(known[13]) or 0
 local admitted_now = 0
 
 local function text(number)
@@ -53,6 +59,22 @@ local function note_gone(user, number)
 		end
 	elseif number and math.floor(number / EPOCH) < epoch then
 		redis.call('HSET', gone, text(number) .. ':' .. user, 1)
+	end
+end
+
+-- What the bitmap is to show of these numbers; those of older epochs are not in it.
+local function show(numbers, bit)
+	local bits = {}
+	for _, number in ipairs(numbers) do
+		if math.floor(number / EPOCH) == epoch then
+			bits[#bits + 1] = 'SET'
+			bits[#bits + 1] = 'u1'
+			bits[#bits + 1] = text(number % EPOCH)
+			bits[#bits + 1] = bit
+		end
+	end
+	if #bits > 0 then
+		redis.call('BITFIELD', standing, unpack(bits))
 	end
 end
 
@@ -74,9 +96,13 @@ local function drop_places(users)
 	if #users == 0 then
 		return
 	end
-	for i, number in ipairs(redis.call('ZMSCORE', wait, unpack(users))) do
-		note_gone(users[i], tonumber(number))
+	local numbers = {}
+	for i, found in ipairs(redis.call('ZMSCORE', wait, unpack(users))) do
+		local number = tonumber(found)
+		note_gone(users[i], number)
+		numbers[#numbers + 1] = number
 	end
+	show(numbers, 0)
 	redis.call('ZREM', seen, unpack(users))
 	abandoned_total = abandoned_total + redis.call('ZREM', wait, unpack(users))
 end
@@ -112,13 +138,14 @@ local function room()
 end
 
 local function admit(heads)
-	local users, passes, slots = {}, {}, {}
+	local users, numbers, passes, slots = {}, {}, {}, {}
 	local in_use = redis.call('ZCARD', live)
 	local expires = now + pass_ttl
 	local claim_until = math.min(expires, now + claim_within)
 	for i, head in ipairs(heads) do
 		last_nonce = last_nonce + 1
 		users[i] = head.user
+		numbers[i] = tonumber(head.number)
 		passes[2 * i - 1] = head.user
 		passes[2 * i] = string.format('%.0f:%s:%.0f:0', last_nonce, head.number, expires)
 		slots[2 * i - 1] = text(claim_until)
@@ -128,6 +155,7 @@ local function admit(heads)
 	end
 	redis.call('ZREM', wait, unpack(users))
 	redis.call('ZREM', seen, unpack(users))
+	show(numbers, 0)
 	redis.call('HSET', pass, unpack(passes))
 	redis.call('ZADD', live, unpack(slots))
 	admitted_now = admitted_now + #users
@@ -169,6 +197,40 @@ local function admit_from_head()
 	end
 end
 
+-- Entrants of a shuffle show once it is done: until then a number may stand for two of them.
+local function show_entrants()
+	local from = math.max(shown, epoch * EPOCH)
+	if shuffle ~= 'done' or not known[10] or from >= closed then
+		return
+	end
+	local range = redis.call('ZRANGEBYSCORE', wait, '(' .. text(from), text(closed), 'WITHSCORES', 'LIMIT', 0,
+		BITE)
+	local numbers = {}
+	for i = 2, #range, 2 do
+		numbers[#numbers + 1] = tonumber(range[i])
+	end
+	show(numbers, 1)
+	shown = #numbers == BITE and numbers[BITE] or closed
+	redis.call('HSET', meta, 'shown', text(shown))
+end
+
+local function add_picture(reply)
+	if ARGV[10] ~= '1' or shuffling or shuffle == 'done' and known[10] and shown < closed
+		and closed > epoch * EPOCH then
+		return reply
+	end
+	local first = text(epoch * EPOCH)
+	local head = redis.call('ZRANGEBYSCORE', wait, first, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+	local first_byte = math.floor((tonumber(head[2]) or 0) % EPOCH / 8)
+	if head[2] and next_number / 8 - first_byte <= PICTURE_MAX then
+		reply[9] = epoch
+		reply[10] = redis.call('ZCOUNT', wait, '-inf', '(' .. first)
+		reply[11] = first_byte
+		reply[12] = redis.call('GETRANGE', standing, text(first_byte), -1)
+	end
+	return reply
+end
+
 if not epoch or known[11] ~= ARGV[9] then
 	return {-1}
 end
@@ -176,10 +238,11 @@ drop_lapsed()
 redis.call('ZREMRANGEBYSCORE', holding, '-inf', text(now))
 move_floor()
 drop_abandoned()
+show_entrants()
 fill_bucket()
 admit_from_head()
 redis.call('HSET', meta, 'tokens', string.format('%.17g', tokens - admitted_now), 'tokens_at', text(now),
 	'last_tick', text(now), 'abandon_floor', text(abandon_floor),
 	'admitted_total', text(admitted_total + admitted_now), 'abandoned_total', text(abandoned_total))
-return {0, redis.call('ZCARD', wait), redis.call('ZCARD', live), admitted_now,
-	admitted_total + admitted_now, abandoned_total, now, shuffle and SHUFFLE_STATES[shuffle] or 0}
+return add_picture({0, redis.call('ZCARD', wait), redis.call('ZCARD', live), admitted_now,
+	admitted_total + admitted_now, abandoned_total, now, shuffle and SHUFFLE_STATES[shuffle] or 0})

@@ -77,6 +77,9 @@ void metrics_start(const struct request *request)
 		"Clients that left before their reply.", counters->clients_gone);
 	metric(&out, "onsale_replays_total", "counter",
 		"Replies given again under their Idempotency-Key.", counters->replays);
+	metric(&out, "onsale_polls_from_picture_total", "counter",
+		"Polls answered as of the last tick, without asking Redis.",
+		queue_pictured(app->queue));
 	metric(&out, "onsale_holds_total", "counter", "Holds made.", counters->holds);
 	metric(&out, "onsale_payments_total", "counter", "Payments made.", counters->payments);
 	metric(&out, "onsale_seat_map_reads_total", "counter", "Seat maps read from PostgreSQL.",

@@ -7,7 +7,7 @@
 #include "proto/token.h"
 #include "server/catalog.h"
 
-enum { PLACE_BODY_MAX = 16 * 1024 };
+enum { PLACE_BODY_MAX = 16 * 1024, PLACE_BODY_MOSTLY = 512 };
 
 static void append_member(struct buf *body, const char *name, int64_t value)
 {
@@ -140,6 +140,7 @@ void place_reply(
 {
 	struct buf body = BUF_INIT(PLACE_BODY_MAX);
 
+	buf_reserve(&body, PLACE_BODY_MOSTLY);
 	append_token(&body, flow->app, event, op->user_id, op->number);
 	if (op->state == QUEUE_ADMITTED)
 		append_admitted(&body, flow->app, event, op);

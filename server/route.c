@@ -118,7 +118,7 @@ void request_id_make(const char *sent, char *id)
 	static const char sane[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	static const char hex[] = "0123456789abcdef";
-	unsigned char random[12];
+	uint32_t random[3];
 
 	if (sent != NULL) {
 		size_t len = strlen(sent);
@@ -127,11 +127,10 @@ void request_id_make(const char *sent, char *id)
 			return;
 		}
 	}
-	randombytes_buf(random, sizeof random);
-	for (size_t i = 0; i < sizeof random; i++) {
-		id[2 * i] = hex[random[i] >> 4];
-		id[2 * i + 1] = hex[random[i] & 15];
-	}
+	for (size_t i = 0; i < ARRAY_LEN(random); i++)
+		random[i] = randombytes_random();
+	for (size_t i = 0; i < 2 * sizeof random; i++)
+		id[i] = hex[random[i / 8] >> (i % 8 * 4) & 15];
 	id[2 * sizeof random] = '\0';
 }
 

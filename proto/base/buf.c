@@ -45,11 +45,6 @@ void buf_append(struct buf *buf, const void *bytes, size_t len)
 	buf->data[buf->len] = '\0';
 }
 
-void buf_append_text(struct buf *buf, const char *text)
-{
-	buf_append(buf, text, strlen(text));
-}
-
 void buf_append_char(struct buf *buf, char c)
 {
 	buf_append(buf, &c, 1);

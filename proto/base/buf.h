@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "proto/base/check.h"
 
 struct buf {
@@ -25,7 +26,13 @@ struct buf {
 #define BUF_INIT(limit_bytes) ((struct buf){.limit = (limit_bytes)})
 
 void buf_append(struct buf *buf, const void *bytes, size_t len);
-void buf_append_text(struct buf *buf, const char *text);
+
+/* Here, so that the length of a text in the code is known when it is compiled. */
+static inline void buf_append_text(struct buf *buf, const char *text)
+{
+	buf_append(buf, text, strlen(text));
+}
+
 void buf_append_char(struct buf *buf, char c);
 void buf_append_i64(struct buf *buf, int64_t value); /* decimal */
 void buf_printf(struct buf *buf, const char *format, ...) PRINTF_LIKE(2, 3);

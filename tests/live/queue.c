@@ -131,6 +131,10 @@ static const struct queue_tick plenty = {.admit = true,
 	.claim_within_ms = 60000,
 	.abandon_after_ms = 60000};
 
+/* Tidies up, brings a picture, and admits nobody. */
+static const struct queue_tick nobody_in = {
+	.pass_ttl_ms = 60000, .claim_within_ms = 60000, .abandon_after_ms = 60000};
+
 static void tick_done(struct queue_tick *tick, enum db_result result)
 {
 	struct run_tick *run_tick = tick->owner;
@@ -432,6 +436,108 @@ Test(queue, heartbeats_are_written_in_batches_for_who_still_waits)
 	cr_expect_eq(
 		ASK(&turns, node, "ZCARD", key("seen")).number, 599, "who left is not seen again");
 	free(places);
+}
+
+/* --- the picture of a line --- */
+
+/* Asked for by a poll, brought by the next tick. */
+static void bring_picture(struct node *node)
+{
+	poll(node, 1, EPOCH(1) + 1);
+	tick(node, &nobody_in);
+}
+
+static void poll_all_at(struct node *node, struct place *places, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		places[i].done = false;
+		queue_poll(node->queue, &places[i].op);
+	}
+	turns_until(&turns, all_done, places);
+}
+
+/* Each place's answer, by whichever way it comes, is what Redis knows; those that wait are answered without it. */
+static void expect_as_redis_knows(struct node *node, struct place *places, size_t count)
+{
+	uint64_t pictured = queue_pictured(node->queue);
+	size_t waiting = 0;
+
+	bring_picture(node);
+	poll_all_at(node, places, count);
+	pictured = queue_pictured(node->queue) - pictured;
+	for (size_t i = 0; i < count; i++) {
+		const struct queue_op *op = &places[i].op;
+		const char *user = decimal(op->user_id);
+		bool waits = ASK(&turns, node, "ZSCORE", key("wait"), user).text[0] != '\0';
+		int64_t rank = ASK(&turns, node, "ZRANK", key("wait"), user).number;
+
+		cr_assert_eq(op->state == QUEUE_WAITING, waits);
+		cr_assert(!waits || op->ahead == rank, "%s is told %lld, Redis knows %lld", user,
+			(long long)op->ahead, (long long)rank);
+		waiting += waits;
+	}
+	cr_expect(pictured == waiting || pictured == waiting + 1, "%llu of %zu",
+		(unsigned long long)pictured, waiting); /* the poll that asked may be one */
+}
+
+Test(queue, a_picture_tells_what_redis_knows)
+{
+	enum { PEOPLE = 700, ROUNDS = 4 };
+	struct node *node = open_nodes(2), *other = &turns.nodes[1];
+	struct place *places = join_many(1, PEOPLE);
+	struct queue_tick few = plenty;
+	unsigned random = 1;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < PEOPLE / 10; i++) {
+			struct place *place = &places[(unsigned)rand_r(&random) % PEOPLE];
+
+			leave(i % 2 ? node : other, place->op.user_id, place->op.number);
+			if (i % 3 == 0)
+				place->op.number = join(other, place->op.user_id).number;
+		}
+		few.seats_available = 20 * (round + 1);
+		tick(other, &few);
+		expect_as_redis_knows(node, places, PEOPLE);
+		expect_as_redis_knows(other, places, PEOPLE);
+	}
+	free(places);
+}
+
+Test(queue, who_has_left_is_gone_here_at_once_and_elsewhere_with_the_next_tick)
+{
+	struct node *node = open_nodes(2), *other = &turns.nodes[1];
+	int64_t number = join(node, 1).number;
+
+	join(node, 2);
+	bring_picture(node);
+	bring_picture(other);
+	cr_expect_eq(poll(node, 1, number).state, QUEUE_WAITING);
+	leave(node, 1, number);
+	cr_expect_eq(poll(node, 1, number).state, QUEUE_GONE);
+	tick(other, &nobody_in);
+	cr_expect_eq(poll(other, 1, number).state, QUEUE_GONE);
+}
+
+Test(queue, a_picture_counts_places_of_older_epochs_and_redis_answers_for_them)
+{
+	struct node *node = open_nodes(1);
+	struct place *old = join_many(1, 5), *new;
+	uint64_t pictured;
+
+	bring_picture(node);
+	cr_assert_eq(adopt(node, 2, 0), DB_OK);
+	new = join_many(6, 5);
+	poll(node, 1, EPOCH(1) + 1);
+	tick(node, &nobody_in);
+	pictured = queue_pictured(node->queue);
+	for (int64_t i = 0; i < 5; i++) {
+		cr_expect_eq(poll(node, i + 1, old[i].op.number).ahead, i);
+		cr_expect_eq(poll(node, i + 6, new[i].op.number).ahead, 5 + i);
+	}
+	cr_expect_eq(queue_pictured(node->queue) - pictured, 5);
+	free(old);
+	free(new);
 }
 
 /* --- admission --- */
@@ -828,6 +934,7 @@ Test(queue, an_emptied_redis_loses_no_place)
 	poll_many(places, CROWD); /* and now see where they stand */
 	expect_same_order(places, CROWD);
 	cr_expect_eq(places[0].op.ahead, 0);
+	tick(node, &nobody_in);
 	poll_many(newcomers, 100);
 	expect_same_order(newcomers, 100);
 	cr_expect_eq(newcomers[0].op.ahead, CROWD, "behind all of them");
@@ -1130,6 +1237,40 @@ Test(queue, a_list_is_closed_once_and_its_numbers_are_given_once)
 			  all->list[i].number == EPOCH(1) + numbers[i]);
 	struct queue_op first = poll(node, 3, EPOCH(1)); /* a token of before */
 	cr_expect(first.state == QUEUE_ADMITTED && first.number == EPOCH(1) + 1);
+}
+
+/* Numbers of before the shuffle stand for nobody: only those that it gave are in the picture. */
+Test(queue, a_shuffled_line_has_its_picture_once_that_is_done)
+{
+	enum { ENTRANTS = 1500, LATE = 10 }; /* more than a run shows */
+	struct node *node = turns_add(&turns, NULL, &turns_settings);
+	struct shuffle_step step = {0};
+	static struct place places[ENTRANTS + LATE + 1]; /* the list ends in a zeroed one */
+
+	turns_up(&turns);
+	adopt_pending(node, 1, 0);
+	for (int64_t i = 0; i < ENTRANTS; i++)
+		place_init(&places[i], 1 + i, join(node, 1 + i).number);
+	shuffle_step(node, &step, close_now);
+	for (int64_t i = ENTRANTS; i < ENTRANTS + LATE; i++)
+		place_init(&places[i], 1 + i, join(node, 1 + i).number);
+	int64_t left = ENTRANTS;
+	for (int part = 0; left > 0; part++) {
+		step.op.count = left < QUEUE_SHUFFLE_PART ? (size_t)left : QUEUE_SHUFFLE_PART;
+		step.op.number = EPOCH(1) + 1 + ENTRANTS - left;
+		for (size_t i = 0; i < step.op.count; i++) /* from the last to the first */
+			step.op.users[i] = left - (int64_t)i;
+		left -= (int64_t)step.op.count;
+		step.op.last = left == 0;
+		shuffle_step(node, &step, queue_shuffle_rank);
+		leave(node, ENTRANTS - part, EPOCH(1)); /* has its number */
+		leave(node, 2 + part, EPOCH(1)); /* has none yet, the first time */
+		bring_picture(node);
+	}
+	bring_picture(node); /* shows the first of them, the next one the others */
+	for (int64_t i = 0; i < ENTRANTS; i++)
+		places[i].op.number = EPOCH(1) + ENTRANTS - i;
+	expect_as_redis_knows(node, places, ENTRANTS + LATE);
 }
 
 /* A list that is being read when Redis is lost is not taken for the whole of it. */
