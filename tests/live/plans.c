@@ -68,7 +68,7 @@ static const struct hot hots[] = {
 		"EXECUTE cancel(ARRAY[held() + 4, held() + 3], ARRAY[held() + 4, held() + 3], '{r,r}', '{x}')"},
 	{"charge", plans_charge_sql,
 		"EXECUTE charge('{5,6}', keys('charge'), '{b,b}', '{8,9}', '{100,100}')"},
-	{"sweep", plans_sweep_sql, "EXECUTE sweep(10)"},
+	{"sweep", plans_sweep_sql, "EXECUTE sweep(10, 30)"},
 	{"keys_known", plans_keys_known_sql, "EXECUTE keys_known(10)"},
 	{"places_used", plans_places_used_sql,
 		"EXECUTE places_used('{1,1,2}', ARRAY[held(), held() + 3, 9], '{0,0,0}', '{0,0,7}')"},
