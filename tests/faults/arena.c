@@ -184,7 +184,7 @@ static void read_deliveries(struct arena *arena)
 {
 	deliveries_await(arena->world->db, TOLD_LIMIT_MS);
 	arena->deliveries.count = 0;
-	deliveries_read(&arena->deliveries, &arena->world->redis);
+	deliveries_read(&arena->deliveries, arena->world->db, &arena->world->redis);
 }
 
 bool arena_check(struct arena *arena, struct violations *violations, char text[ARENA_VERDICT_SIZE])

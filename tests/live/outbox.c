@@ -32,7 +32,7 @@ static struct deliveries read_deliveries(struct world *world)
 {
 	struct deliveries deliveries = {0};
 
-	deliveries_read(&deliveries, &world->redis);
+	deliveries_read(&deliveries, world->db, &world->redis);
 	return deliveries;
 }
 

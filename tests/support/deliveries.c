@@ -42,12 +42,22 @@ static void take_entry(struct deliveries *deliveries, const redisReply *fields)
 		strtoll(field(fields, "reservation_id"), NULL, 10), field(fields, "kind"));
 }
 
-void deliveries_read(struct deliveries *deliveries, const struct redis_process *redis)
+static void take_time(char time[DELIVERIES_TIME_SIZE], PGconn *db)
+{
+	PGresult *result = database_query(db, "SELECT clock_timestamp()", 0, NULL);
+
+	cr_assert(PQgetlength(result, 0, 0) < DELIVERIES_TIME_SIZE);
+	strcpy(time, PQgetvalue(result, 0, 0));
+	PQclear(result);
+}
+
+void deliveries_read(struct deliveries *deliveries, PGconn *db, const struct redis_process *redis)
 {
 	redisContext *connection = redis_process_connect(redis);
 	char from[ENTRY_ID_SIZE] = "-";
 	size_t read;
 
+	take_time(deliveries->read_at, db);
 	do {
 		redisReply *reply = redisCommand(
 			connection, "XRANGE %s %s + COUNT %d", OUTBOX_STREAM, from, PAGE);
@@ -72,11 +82,7 @@ void deliveries_free(struct deliveries *deliveries)
 
 void deliveries_lost(struct deliveries *deliveries, PGconn *db)
 {
-	PGresult *result = database_query(db, "SELECT clock_timestamp()", 0, NULL);
-
-	cr_assert((size_t)PQgetlength(result, 0, 0) < sizeof deliveries->since);
-	strcpy(deliveries->since, PQgetvalue(result, 0, 0));
-	PQclear(result);
+	take_time(deliveries->since, db);
 }
 
 static bool is_published(void *context)

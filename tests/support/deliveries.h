@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include "tests/support/redis_process.h"
 
-enum { DELIVERY_KIND_SIZE = 32, DELIVERIES_SINCE_SIZE = 40 };
+enum { DELIVERY_KIND_SIZE = 32, DELIVERIES_TIME_SIZE = 40 };
 
 struct delivery {
 	int64_t id, reservation_id;
@@ -18,11 +18,12 @@ struct delivery {
 struct deliveries {
 	struct delivery *list;
 	size_t count, room;
-	char since[DELIVERIES_SINCE_SIZE]; /* "": all is judged; else what happened after it */
+	char read_at[DELIVERIES_TIME_SIZE]; /* what was published by then must be there */
+	char since[DELIVERIES_TIME_SIZE]; /* "": all is judged; else what happened after it */
 };
 
 /* Adds what the stream has; each entry must be whole. */
-void deliveries_read(struct deliveries *deliveries, const struct redis_process *redis);
+void deliveries_read(struct deliveries *deliveries, PGconn *db, const struct redis_process *redis);
 void deliveries_add(
 	struct deliveries *deliveries, int64_t id, int64_t reservation_id, const char *kind);
 void deliveries_free(struct deliveries *deliveries);

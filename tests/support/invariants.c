@@ -200,7 +200,8 @@ static void check_deliveries(const struct invariants_input *input, struct violat
 		buf_append_text(&kinds, deliveries->list[i].kind);
 	}
 	const char *told[] = {end_ids(&ids), end_ids(&reservations), end_ids(&kinds),
-		deliveries->since[0] != '\0' ? deliveries->since : "-infinity"};
+		deliveries->since[0] != '\0' ? deliveries->since : "-infinity",
+		deliveries->read_at};
 	check_sql(input->db, violations, 8, invariant_outbox, (int)ARRAY_LEN(told), told);
 	buf_free(&ids);
 	buf_free(&reservations);
