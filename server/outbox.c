@@ -6,6 +6,7 @@
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include "db/kafka.h"
 #include "db/outbox_stream.h"
 #include "db/redis.h"
 #include "db/store_outbox.h"
@@ -23,6 +24,7 @@ enum {
 struct outbox {
 	struct app *app;
 	struct event *timer;
+	struct kafka *kafka; /* NULL: Redis is told */
 	int64_t relay; /* this one's number, random */
 	struct store_outbox_take take;
 	struct store_outbox_mark mark;
@@ -35,7 +37,7 @@ struct outbox {
 };
 
 static void taken(struct pg_op *op, enum db_result result);
-static void delivered(void *context, enum db_result result, const struct redis_value *value);
+static void delivered(void *context, enum db_result result);
 static void marked(struct pg_op *op, enum db_result result);
 
 static void rest(struct outbox *outbox, int64_t ms)
@@ -71,7 +73,7 @@ static void look(struct outbox *outbox, int64_t limit)
 static void on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct outbox *outbox = arg;
-	bool open = redis_up(outbox->app->redis);
+	bool open = outbox->kafka != NULL || redis_up(outbox->app->redis);
 
 	look(outbox, open ? outbox->app->settings.outbox_batch_max : 0);
 }
@@ -82,6 +84,11 @@ static void note_age(struct outbox *outbox)
 	outbox->oldest_ms = clock_mono_ms() - (uint64_t)outbox->take.age_ms;
 }
 
+static void appended(void *context, enum db_result result, const struct redis_value *value UNUSED)
+{
+	delivered(context, result);
+}
+
 static void deliver(struct outbox *outbox)
 {
 	const struct store_outbox_take *take = &outbox->take;
@@ -89,8 +96,11 @@ static void deliver(struct outbox *outbox)
 	for (size_t i = 0; i < take->count; i++)
 		outbox->ids[i] = take->events[i].id;
 	outbox->count = take->count;
-	outbox_stream_append(outbox->app->redis, take->events, take->count,
-		outbox->app->settings.outbox_stream_length, delivered, outbox);
+	if (outbox->kafka != NULL)
+		kafka_send(outbox->kafka, take->events, take->count, delivered, outbox);
+	else
+		outbox_stream_append(outbox->app->redis, take->events, take->count,
+			outbox->app->settings.outbox_stream_length, appended, outbox);
 	store_outbox_take_free(&outbox->take);
 }
 
@@ -113,12 +123,13 @@ static void taken(struct pg_op *op, enum db_result result)
 }
 
 /* Only what was acknowledged is marked: who dies in between leaves duplicates, never a gap. */
-static void delivered(void *context, enum db_result result, const struct redis_value *value UNUSED)
+static void delivered(void *context, enum db_result result)
 {
 	struct outbox *outbox = context;
 
 	if (result != DB_OK) {
-		fail(outbox, "Redis does not take them");
+		fail(outbox, outbox->kafka != NULL ? "Kafka does not take them"
+						   : "Redis does not take them");
 		return;
 	}
 	outbox->mark = (struct store_outbox_mark){.op = {.done = marked, .owner = outbox},
@@ -149,20 +160,39 @@ static void marked(struct pg_op *op, enum db_result result)
 		rest(outbox, app->settings.outbox_interval_ms);
 }
 
-struct outbox *outbox_new(struct app *app)
+static bool open_kafka(struct outbox *outbox, char *why, size_t why_size)
+{
+	const struct settings *settings = &outbox->app->settings;
+
+	return kafka_new(outbox->app->base,
+		&(struct kafka_settings){.brokers = settings->outbox_kafka_brokers,
+			.topic = settings->outbox_kafka_topic,
+			.options = settings->outbox_kafka_options},
+		&outbox->kafka, why, why_size);
+}
+
+bool outbox_new(struct app *app, struct outbox **made, char *why, size_t why_size)
 {
 	const struct settings *settings = &app->settings;
+	bool to_redis = strcmp(settings->outbox_target, "redis") == 0;
 
 	if (strcmp(settings->outbox_target, "none") == 0 ||
-		strcmp(settings->redis_url, "none") == 0)
-		return NULL;
-	struct outbox *outbox = must_calloc(1, sizeof *outbox);
+		(to_redis && strcmp(settings->redis_url, "none") == 0)) {
+		*made = NULL;
+		return true;
+	}
+	struct outbox *outbox = *made = must_calloc(1, sizeof *outbox);
 	outbox->app = app;
 	randombytes_buf(&outbox->relay, sizeof outbox->relay);
 	outbox->timer = evtimer_new(app->base, on_timer, outbox);
 	CHECK(outbox->timer != NULL);
 	rest(outbox, settings->outbox_interval_ms);
-	return outbox;
+	return to_redis || open_kafka(outbox, why, why_size);
+}
+
+bool outbox_busy(const struct outbox *outbox)
+{
+	return outbox != NULL && kafka_busy(outbox->kafka);
 }
 
 void outbox_free(struct outbox *outbox)
@@ -170,6 +200,7 @@ void outbox_free(struct outbox *outbox)
 	if (outbox == NULL)
 		return;
 	event_free(outbox->timer);
+	kafka_free(outbox->kafka);
 	store_outbox_take_free(&outbox->take);
 	free(outbox);
 }

@@ -193,7 +193,8 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->shuffler = shuffler_new(app);
 	app->ticker = ticker_new(app);
 	app->sweeper = sweeper_new(app);
-	app->outbox = outbox_new(app);
+	if (!outbox_new(app, &app->outbox, why, why_size))
+		return false;
 	app->net = net_new(app, why, why_size);
 	return app->net != NULL;
 }
@@ -338,8 +339,9 @@ static bool run(struct app *app)
 	/* Ticks and sweeps under way, and what nobody waits for. */
 	app->stopping = true;
 	end_ms = clock_mono_ms() + SETTLE_MS;
-	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0) && !app->stop_at_once &&
-		clock_mono_ms() < end_ms)
+	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0 ||
+		       outbox_busy(app->outbox)) &&
+		!app->stop_at_once && clock_mono_ms() < end_ms)
 		turn(app, &again);
 	return settled(app) && pg_pending(app->pg) == 0 && redis_pending(app->redis) == 0;
 }

@@ -183,7 +183,6 @@ static void check_audit(struct arena *arena, char text[ARENA_VERDICT_SIZE])
 static void read_deliveries(struct arena *arena)
 {
 	deliveries_await(arena->world->db, TOLD_LIMIT_MS);
-	arena->deliveries.count = 0;
 	deliveries_read(&arena->deliveries, arena->world->db, &arena->world->redis);
 }
 

@@ -51,13 +51,19 @@ static void take_time(char time[DELIVERIES_TIME_SIZE], PGconn *db)
 	PQclear(result);
 }
 
+void deliveries_begin(struct deliveries *deliveries, PGconn *db)
+{
+	take_time(deliveries->read_at, db);
+	deliveries->count = 0;
+}
+
 void deliveries_read(struct deliveries *deliveries, PGconn *db, const struct redis_process *redis)
 {
 	redisContext *connection = redis_process_connect(redis);
 	char from[ENTRY_ID_SIZE] = "-";
 	size_t read;
 
-	take_time(deliveries->read_at, db);
+	deliveries_begin(deliveries, db);
 	do {
 		redisReply *reply = redisCommand(
 			connection, "XRANGE %s %s + COUNT %d", OUTBOX_STREAM, from, PAGE);

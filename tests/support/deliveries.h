@@ -22,7 +22,10 @@ struct deliveries {
 	char since[DELIVERIES_TIME_SIZE]; /* "": all is judged; else what happened after it */
 };
 
-/* Adds what the stream has; each entry must be whole. */
+/* Everything that was published so far is about to be read. */
+void deliveries_begin(struct deliveries *deliveries, PGconn *db);
+
+/* What the stream has; each entry must be whole. */
 void deliveries_read(struct deliveries *deliveries, PGconn *db, const struct redis_process *redis);
 void deliveries_add(
 	struct deliveries *deliveries, int64_t id, int64_t reservation_id, const char *kind);
