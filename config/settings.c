@@ -709,6 +709,18 @@ static bool identity_provider_ok(const struct settings *settings, const struct w
 	return true;
 }
 
+static bool outbox_ok(const struct settings *settings, const struct why *why)
+{
+	if (strcmp(settings->outbox_target, "kafka") != 0)
+		return true;
+	if (settings->outbox_kafka_brokers[0] == '\0')
+		return refuse_text(settings, "outbox", "kafka_brokers",
+			"host:port of one broker or several where outbox.target is kafka", why);
+	if (settings->outbox_kafka_topic[0] == '\0')
+		return refuse_text(settings, "outbox", "kafka_topic", "the name of a topic", why);
+	return true;
+}
+
 bool settings_load(struct settings *settings, const char *file, int *argc, char **argv, int first,
 	char *why_text, size_t why_size)
 {
@@ -722,7 +734,7 @@ bool settings_load(struct settings *settings, const char *file, int *argc, char 
 	for (size_t i = 0; loaded && i < ARRAY_LEN(agreements); i++)
 		loaded = agree(settings, &agreements[i], &why);
 	loaded = loaded && texts_ok(settings, &why) && token_keys_ok(settings, &why) &&
-		 identity_provider_ok(settings, &why);
+		 identity_provider_ok(settings, &why) && outbox_ok(settings, &why);
 	if (!loaded)
 		settings_free(settings);
 	return loaded;

@@ -31,6 +31,8 @@ const struct pg_statement *const store_statements[] = {
 	&store_identify_statement,
 	&store_revoke_statement,
 	&store_revoked_statement,
+	&store_outbox_take_statement,
+	&store_outbox_mark_statement,
 	&store_changes_statement,
 	&store_availability_statement,
 	&store_seat_list_statement,

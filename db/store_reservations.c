@@ -235,6 +235,7 @@ static void sweep_encode(struct pg_params *params, struct pg_op *const *ops, uns
 {
 	CHECK(count == 1);
 	pg_param_i64(params, SWEEP(ops[0])->limit);
+	pg_param_i64(params, SWEEP(ops[0])->keep_days);
 }
 
 static bool sweep_decode(const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
@@ -246,6 +247,7 @@ static bool sweep_decode(const struct pg_rows *rows, struct pg_op *const *ops, u
 	SWEEP(ops[0])->swept = pg_row_i64(rows, 0, 0);
 	SWEEP(ops[0])->keys_dropped = pg_row_i64(rows, 0, 1);
 	SWEEP(ops[0])->revocations_dropped = pg_row_i64(rows, 0, 2);
+	SWEEP(ops[0])->events_dropped = pg_row_i64(rows, 0, 3);
 	return true;
 }
 
@@ -260,6 +262,7 @@ void store_sweep(struct pg *pg, struct store_sweep *sweep)
 	sweep->swept = 0;
 	sweep->keys_dropped = 0;
 	sweep->revocations_dropped = 0;
+	sweep->events_dropped = 0;
 	pg_submit(pg, &sweep->op, &store_sweep_statement);
 }
 

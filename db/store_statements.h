@@ -17,6 +17,8 @@ extern const struct pg_statement store_charge_statement, store_balance_statement
 	store_identify_statement;
 /* store_revocations.c */
 extern const struct pg_statement store_revoke_statement, store_revoked_statement;
+/* store_outbox.c */
+extern const struct pg_statement store_outbox_take_statement, store_outbox_mark_statement;
 /* store_catalog.c */
 extern const struct pg_statement store_changes_statement, store_availability_statement,
 	store_seat_list_statement, store_seat_letters_statement, store_event_create_statement,

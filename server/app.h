@@ -28,6 +28,7 @@ struct net;
 struct ticker;
 struct shuffler;
 struct sweeper;
+struct outbox;
 
 /* Plain counts, shown by /metrics. */
 struct counters {
@@ -71,6 +72,7 @@ struct app {
 	struct ticker *ticker;
 	struct shuffler *shuffler;
 	struct sweeper *sweeper;
+	struct outbox *outbox; /* NULL where nobody is told */
 	struct net *net;
 	struct counters counters;
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */

@@ -8,6 +8,7 @@
 #include "server/flows.h"
 #include "server/known_people.h"
 #include "server/net.h"
+#include "server/outbox.h"
 #include "server/revocations.h"
 
 enum { METRICS_MAX = 64 * 1024 };
@@ -55,6 +56,21 @@ static void shed_metrics(struct buf *out, const struct counters *counters)
 	for (enum priority priority = 0; priority < PRIORITIES; priority++)
 		buf_printf(out, "onsale_requests_shed_total{priority=\"%s\"} %llu\n",
 			priority_name(priority), (unsigned long long)counters->shed[priority]);
+}
+
+static void outbox_metrics(struct buf *out, const struct outbox *outbox)
+{
+	struct outbox_counts counts = outbox_counts(outbox);
+
+	metric(out, "onsale_outbox_published_total", "counter",
+		"Events of the outbox that this instance has delivered.", counts.published);
+	metric(out, "onsale_outbox_failures_total", "counter",
+		"Batches of the outbox that PostgreSQL or the target did not take.",
+		counts.failures);
+	buf_printf(out,
+		"# HELP onsale_outbox_lag_seconds Age of the oldest event that is not delivered.\n"
+		"# TYPE onsale_outbox_lag_seconds gauge\nonsale_outbox_lag_seconds %llu.%03llu\n",
+		(unsigned long long)counts.lag_ms / 1000, (unsigned long long)counts.lag_ms % 1000);
 }
 
 void metrics_start(const struct request *request)
@@ -114,6 +130,7 @@ void metrics_start(const struct request *request)
 	metric(&out, "onsale_known_identities", "gauge",
 		"People of the identity provider whose users are remembered.",
 		known_people_count(app->known_identities));
+	outbox_metrics(&out, app->outbox);
 	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8",
 		"Cache-Control: no-store\r\n", out.data, out.len);
 	buf_free(&out);

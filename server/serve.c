@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+#include "db/outbox_stream.h"
 #include "db/pg.h"
 #include "db/redis.h"
 #include "db/shared_seats.h"
@@ -34,6 +35,7 @@
 #include "server/known_people.h"
 #include "server/limits.h"
 #include "server/net.h"
+#include "server/outbox.h"
 #include "server/revocations.h"
 #include "server/seat_map.h"
 #include "server/shuffler.h"
@@ -120,7 +122,7 @@ static bool open_redis(struct app *app, char *why, size_t why_size)
 	const struct settings *s = &app->settings;
 	const struct redis_script *scripts[SCRIPTS_MAX] = {NULL};
 	const struct redis_script *const *lists[] = {
-		queue_scripts, lock_scripts, shared_seats_scripts};
+		queue_scripts, lock_scripts, shared_seats_scripts, outbox_stream_scripts};
 	struct redis_settings settings = {
 		.url = s->redis_url,
 		.deadline_ms = (unsigned)s->redis_deadline_ms,
@@ -191,6 +193,8 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->shuffler = shuffler_new(app);
 	app->ticker = ticker_new(app);
 	app->sweeper = sweeper_new(app);
+	if (!outbox_new(app, &app->outbox, why, why_size))
+		return false;
 	app->net = net_new(app, why, why_size);
 	return app->net != NULL;
 }
@@ -217,6 +221,7 @@ static void app_close(struct app *app)
 		ticker_free(app->ticker);
 		shuffler_free(app->shuffler);
 		sweeper_free(app->sweeper);
+		outbox_free(app->outbox);
 		catalog_free(app->catalog);
 	}
 	if (app->locks != NULL)
@@ -334,8 +339,9 @@ static bool run(struct app *app)
 	/* Ticks and sweeps under way, and what nobody waits for. */
 	app->stopping = true;
 	end_ms = clock_mono_ms() + SETTLE_MS;
-	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0) && !app->stop_at_once &&
-		clock_mono_ms() < end_ms)
+	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0 ||
+		       outbox_busy(app->outbox)) &&
+		!app->stop_at_once && clock_mono_ms() < end_ms)
 		turn(app, &again);
 	return settled(app) && pg_pending(app->pg) == 0 && redis_pending(app->redis) == 0;
 }

@@ -36,8 +36,9 @@ static void mutex_had(void *context, enum mutex_result result)
 
 static void sweep(struct sweeper *sweeper)
 {
-	sweeper->store = (struct store_sweep){
-		.op = {.done = swept, .owner = sweeper}, .limit = SWEEP_LIMIT};
+	sweeper->store = (struct store_sweep){.op = {.done = swept, .owner = sweeper},
+		.limit = SWEEP_LIMIT,
+		.keep_days = sweeper->app->settings.outbox_keep_days};
 	store_sweep(sweeper->app->pg, &sweeper->store);
 }
 
@@ -47,7 +48,8 @@ static void swept(struct pg_op *op, enum db_result result)
 	const struct store_sweep *store = &sweeper->store;
 
 	if (result == DB_OK && (store->swept == SWEEP_LIMIT || store->keys_dropped == SWEEP_LIMIT ||
-				       store->revocations_dropped == SWEEP_LIMIT)) {
+				       store->revocations_dropped == SWEEP_LIMIT ||
+				       store->events_dropped == SWEEP_LIMIT)) {
 		sweep(sweeper); /* there is more */
 		return;
 	}

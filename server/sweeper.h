@@ -1,4 +1,4 @@
-/* The sweeper: ends lapsed holds, and drops old idempotency records and log-outs of expired tokens, each
+/* The sweeper: ends lapsed holds, and drops old idempotency records, log-outs of expired tokens and events told long ago, each
  * seat.sweep_ms, on one instance at a time where Redis is there to say which. For tidiness alone: every judge
  * looks at a hold's expiry. */
 #ifndef ONSALE_SERVER_SWEEPER_H

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Which file may include which: its own floor or a lower one. hiredis belongs to db/redis.c and libpq
-# to db/pg*.c alone; proto and config know no sockets and no event loop. Prints the lines that break
+# Which file may include which: its own floor or a lower one. hiredis belongs to db/redis.c, libpq to
+# db/pg*.c and librdkafka to db/kafka.c alone; proto and config know no sockets and no event loop. Prints the lines that break
 # this, and fails where there are any. Tests and benchmarks stand outside of the house.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -32,6 +32,8 @@ function room_of(path) { sub(/\/.*/, "", path); return path }
 }
 /^[[:space:]]*#[[:space:]]*include[[:space:]]*</ {
 	split($0, part, /[<>]/); target = part[2]
+	if (target ~ /rdkafka/ && FILENAME != "db/kafka.c")
+		complain("librdkafka belongs to db/kafka.c")
 	if (target ~ /hiredis/ && FILENAME != "db/redis.c")
 		complain("hiredis belongs to db/redis.c")
 	if (target ~ /(^|\/)(libpq|libpq-fe|libpq-events|pg_config|postgres)/ && FILENAME !~ /^db\/pg_?[a-z]*\.[ch]$/)

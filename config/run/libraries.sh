@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
 # Prints the make variables that say where the libraries are: LIBRARY_CFLAGS, LIBRARIES, and
-# LLHTTP_SOURCE, the folder of llhttp's C files where Debian has no library of it.
+# LLHTTP_SOURCE, the folder of llhttp's C files where Debian has no library of it. Without librdkafka onsale is
+# built without Kafka.
 set -euo pipefail
 
 modules=(libevent hiredis libpq jansson libjwt libcrypto libsodium inih zlib libcurl)
+kafka=
+if pkg-config --exists rdkafka; then
+	modules+=(rdkafka)
+	kafka=-DONSALE_KAFKA
+fi
 llhttp_source=
 llhttp_headers=
 llhttp_library=-lllhttp
@@ -16,6 +22,6 @@ fi
 # System headers are not held to our warnings.
 cflags=$(pkg-config --cflags "${modules[@]}" | sed 's/\(^\| \)-I */\1-isystem /g')
 libraries=$(pkg-config --libs "${modules[@]}")
-echo "LIBRARY_CFLAGS := $cflags $llhttp_headers"
+echo "LIBRARY_CFLAGS := $cflags $llhttp_headers $kafka"
 echo "LIBRARIES := $libraries $llhttp_library"
 echo "LLHTTP_SOURCE := $llhttp_source"

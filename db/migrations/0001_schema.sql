@@ -248,9 +248,17 @@ CREATE TABLE outbox (
 	kind text NOT NULL, -- reservation.held, .paid, .cancelled, .refunded, .expired
 	payload json NOT NULL,
 	created_at timestamptz NOT NULL DEFAULT now(),
-	published_at timestamptz
+	published_at timestamptz -- when it was told; set to null, it is told again
 );
 CREATE INDEX outbox_unpublished ON outbox (id) WHERE published_at IS NULL;
+
+-- Which relay tells them; one row (db/functions/outbox_take.sql).
+CREATE TABLE outbox_lease (
+	holder bigint NOT NULL,
+	expires_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+CREATE UNIQUE INDEX outbox_lease_one ON outbox_lease ((true));
+INSERT INTO outbox_lease VALUES (0, '-infinity');
 
 -- What operators did.
 CREATE TABLE admin_audit (

@@ -15,14 +15,16 @@ enum {
 	PRICE = 1000,
 	SEATS_PER_ROW = 30,
 	QUIET_LIMIT_MS = 10000,
-	SWEPT_LIMIT_MS = 3000
+	SWEPT_LIMIT_MS = 3000,
+	TOLD_LIMIT_MS = 10000 /* a relay rests for 5 s at most */
 };
 
 static const char *const flags[] = {"--seat.hold_ttl_ms=3000", "--seat.sweep_ms=300",
 	"--seat.per_user_max=0", "--lock.locking_ms=2500", "--db.deadline_ms=1500",
 	"--db.statement_timeout_ms=1400", "--db.lock_timeout_ms=1200", "--redis.deadline_ms=250",
 	"--redis.breaker_open_ms=200", "--queue.poll_min_ms=50", "--queue.poll_max_ms=800",
-	"--queue.tick_ms=50", "--queue.claim_within_ms=3000", "--idempotency.wait_ms=1500"};
+	"--queue.tick_ms=50", "--queue.claim_within_ms=3000", "--idempotency.wait_ms=1500",
+	"--outbox.interval_ms=20", "--outbox.batch_max=50", "--outbox.stream_length=100000000"};
 
 static void set_flags(struct arena *arena, unsigned instance)
 {
@@ -67,6 +69,7 @@ void arena_open(struct arena *arena, unsigned instances, unsigned people, unsign
 void arena_close(struct arena *arena)
 {
 	buyers_free(arena->buyers);
+	deliveries_free(&arena->deliveries);
 	sale_close(&arena->sale);
 	people_free(&arena->people);
 	world_close(arena->world);
@@ -176,6 +179,13 @@ static void check_audit(struct arena *arena, char text[ARENA_VERDICT_SIZE])
 			complain(text, "the audit says: %s\n", audit->body);
 }
 
+/* What is not delivered by then violates invariant 8. */
+static void read_deliveries(struct arena *arena)
+{
+	deliveries_await(arena->world->db, TOLD_LIMIT_MS);
+	deliveries_read(&arena->deliveries, arena->world->db, &arena->world->redis);
+}
+
 bool arena_check(struct arena *arena, struct violations *violations, char text[ARENA_VERDICT_SIZE])
 {
 	struct admissions admissions;
@@ -185,12 +195,14 @@ bool arena_check(struct arena *arena, struct violations *violations, char text[A
 	check_deadlocks(arena, text);
 	await_sweepers(arena);
 	check_audit(arena, text);
+	read_deliveries(arena);
 	admissions_read(&admissions, &arena->world->redis, arena->sale.event_id);
 	invariants_check(&(struct invariants_input){.db = arena->world->db,
 				 .history = buyers_history(arena->buyers),
 				 .admissions = &admissions,
 				 .capacity = ARENA_CAPACITY,
-				 .admit_per_second = arena->sale.admit_per_second},
+				 .admit_per_second = arena->sale.admit_per_second,
+				 .deliveries = &arena->deliveries},
 		violations);
 	admissions_free(&admissions);
 	complain(text, "%s%s", violations->text, buyers_surprises(arena->buyers));

@@ -19,6 +19,7 @@ struct arena {
 	struct people people;
 	struct sale sale;
 	struct buyers *buyers;
+	struct deliveries deliveries; /* of the outbox; read at each verdict */
 	char urls[WORLD_INSTANCES_MAX][PROXIES_STORES][512];
 };
 

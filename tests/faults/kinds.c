@@ -195,6 +195,7 @@ static void kill_redis(struct arena *arena, struct injection *injection)
 	(void)injection;
 	process_kill(arena->world->redis.pid);
 	arena->world->redis.pid = 0;
+	deliveries_lost(&arena->deliveries, arena->world->db); /* what it had not written yet */
 }
 
 static void stop_redis(struct arena *arena, struct injection *injection)
@@ -227,6 +228,7 @@ static void empty_redis(struct arena *arena, struct injection *injection)
 
 	injection->epoch = line_epoch(arena);
 	command_redis(arena, "FLUSHALL", &reply);
+	deliveries_lost(&arena->deliveries, arena->world->db);
 	freeReplyObject(reply);
 }
 

@@ -204,3 +204,49 @@ Test(checker, damaged_admissions)
 	}
 	world_close(world);
 }
+
+/* Three events of two reservations, all published; what of them was delivered, in which order. */
+Test(checker, damaged_deliveries)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--outbox.target=none"}});
+	struct violations violations;
+	static const struct {
+		unsigned violated;
+		size_t count;
+		struct delivery list[5];
+	} rows[] = {
+		{0, 3, {{1, 1, "a"}, {2, 1, "b"}, {3, 2, "a"}}},
+		{0, 3,
+			{{3, 2, "a"}, {1, 1, "a"},
+				{2, 1, "b"}}}, /* other reservations may overtake */
+		{0, 5, {{1, 1, "a"}, {2, 1, "b"}, {1, 1, "a"}, {2, 1, "b"}, {3, 2, "a"}}},
+		{0, 4, {{1, 1, "a"}, {2, 1, "b"}, {1, 1, "a"}, {3, 2, "a"}}},
+		{1, 3, {{2, 1, "b"}, {1, 1, "a"}, {3, 2, "a"}}},
+		{1, 2, {{1, 1, "a"}, {2, 1, "b"}}},
+		{1, 4, {{1, 1, "a"}, {2, 1, "b"}, {3, 2, "a"}, {4, 2, "b"}}},
+		{2, 3, {{1, 1, "a"}, {2, 1, "b"}, {3, 1, "a"}}},
+		{2, 3, {{1, 1, "a"}, {2, 1, "a"}, {3, 2, "a"}}},
+	};
+
+	database_run(world->db,
+		"INSERT INTO outbox (reservation_id, kind, payload, published_at) "
+		"VALUES (1, 'a', '{}', now()), (1, 'b', '{}', now()), (2, 'a', '{}', now())");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct deliveries deliveries = {0};
+		struct invariants_input input = {.db = world->db, .deliveries = &deliveries};
+		deliveries_begin(&deliveries, world->db);
+		for (size_t j = 0; j < rows[i].count; j++)
+			deliveries_add(&deliveries, rows[i].list[j].id,
+				rows[i].list[j].reservation_id, rows[i].list[j].kind);
+		invariants_check(&input, &violations);
+		cr_assert(violations.of[8] == rows[i].violated, "row %zu: %s", i, violations.text);
+		deliveries_lost(&deliveries, world->db);
+		deliveries.count = 0;
+		invariants_check(&input, &violations);
+		cr_assert(violations.of[8] == 0, "what Redis has lost is not judged: %s",
+			violations.text);
+		deliveries_free(&deliveries);
+	}
+	world_close(world);
+}

@@ -186,8 +186,8 @@ static void check_counters(struct world *world, const struct damage *damage)
 
 Test(operators, audit_catches_what_is_wrong)
 {
-	struct world *world = world_open(
-		&(struct world_options){.flags = {"--seat.sweep_ms=60000"}});
+	struct world *world = world_open(&(struct world_options){
+		.flags = {"--seat.sweep_ms=60000", "--outbox.target=none"}});
 	int64_t checked_ms = 0;
 
 	world_fill(world, 2, 10 * PRICE, &(struct sale_options){.price = PRICE});

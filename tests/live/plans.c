@@ -18,6 +18,8 @@ EMBED(plans_pay_sql, "db/statements/pay.sql");
 EMBED(plans_cancel_sql, "db/statements/cancel.sql");
 EMBED(plans_charge_sql, "db/statements/charge.sql");
 EMBED(plans_sweep_sql, "db/statements/sweep.sql");
+EMBED(plans_outbox_take_sql, "db/statements/outbox_take.sql");
+EMBED(plans_outbox_mark_sql, "db/statements/outbox_mark.sql");
 EMBED(plans_keys_known_sql, "db/statements/keys_known.sql");
 EMBED(plans_places_used_sql, "db/statements/places_used.sql");
 EMBED(plans_reservation_sql, "db/statements/reservation.sql");
@@ -68,7 +70,10 @@ static const struct hot hots[] = {
 		"EXECUTE cancel(ARRAY[held() + 4, held() + 3], ARRAY[held() + 4, held() + 3], '{r,r}', '{x}')"},
 	{"charge", plans_charge_sql,
 		"EXECUTE charge('{5,6}', keys('charge'), '{b,b}', '{8,9}', '{100,100}')"},
-	{"sweep", plans_sweep_sql, "EXECUTE sweep(10)"},
+	{"sweep", plans_sweep_sql, "EXECUTE sweep(10, 30)"},
+	{"outbox_take", plans_outbox_take_sql, "EXECUTE outbox_take(1, 3000, 100)"},
+	{"outbox_mark", plans_outbox_mark_sql,
+		"EXECUTE outbox_mark(ARRAY[held(), held() + 1, held() + 2])"},
 	{"keys_known", plans_keys_known_sql, "EXECUTE keys_known(10)"},
 	{"places_used", plans_places_used_sql,
 		"EXECUTE places_used('{1,1,2}', ARRAY[held(), held() + 3, 9], '{0,0,0}', '{0,0,7}')"},

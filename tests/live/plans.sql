@@ -30,6 +30,10 @@ INSERT INTO idempotency (key, body, status, reply, reservation_id, created_at)
 SELECT hold_key, hold_key, 201, repeat('x', 300), id,
 	now() - CASE WHEN id % 100 = 0 THEN interval '25 hours' ELSE interval '1 hour' END
 FROM reservations WHERE id > 0;
+-- A thousand were told long ago; none of the others yet.
+INSERT INTO outbox (id, reservation_id, kind, payload, created_at, published_at)
+SELECT -id, id, 'reservation.held', '{}', now() - interval '40 days', now() - interval '40 days'
+FROM reservations WHERE id BETWEEN 1 AND 1000;
 INSERT INTO outbox (reservation_id, kind, payload)
 SELECT id, 'reservation.held', '{}' FROM reservations WHERE id > 0;
 INSERT INTO revocations (token, user_id, expires_at)

@@ -270,6 +270,7 @@ static void sweep(struct shop *shop, struct store_sweep *sweep, int64_t limit)
 	struct shop_answer answer;
 
 	sweep->limit = limit;
+	sweep->keep_days = 30;
 	shop_expect(&sweep->op, &answer);
 	store_sweep(shop->pg, sweep);
 	shop_await(shop, &answer);
@@ -325,6 +326,30 @@ Test(store_sweep, drops_keys_after_24_hours)
 	cr_expect_eq(swept.keys_dropped, 1);
 	cr_expect_eq(swept.swept, 0);
 	cr_expect_eq(shop_number(&shop, "SELECT reservation_id FROM idempotency"), 3);
+	shop_close(&shop);
+}
+
+Test(store_sweep, drops_events_that_were_told_long_ago)
+{
+	struct shop shop;
+	struct store_sweep swept;
+
+	shop_open(&shop, 1, 1);
+	database_run(shop.db,
+		"INSERT INTO outbox (reservation_id, kind, payload, created_at, published_at) "
+		"SELECT n, 'k', '{}', now() - interval '31 days', "
+		"CASE WHEN n <> 3 THEN now() - CASE WHEN n < 6 THEN interval '30 days 1 second' "
+		"ELSE interval '29 days' END END FROM generate_series(1, 8) AS n");
+	sweep(&shop, &swept, 2);
+	cr_expect_eq(swept.events_dropped, 2);
+	sweep(&shop, &swept, 100);
+	cr_expect_eq(swept.events_dropped, 2);
+	sweep(&shop, &swept, 100);
+	cr_expect_eq(swept.events_dropped, 0);
+	cr_expect_eq(shop_number(&shop, "SELECT sum(reservation_id) FROM outbox"), 3 + 6 + 7 + 8,
+		"what was not told, and what was told lately, stays");
+	cr_expect_eq(shop_number(&shop, "SELECT events_dropped FROM sweep(100, 0)"), 0);
+	cr_expect_eq(shop_number(&shop, "SELECT events_dropped FROM sweep(100, 29)"), 3);
 	shop_close(&shop);
 }
 

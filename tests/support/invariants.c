@@ -1,4 +1,4 @@
-/* 1 to 6 and 9 are statements in invariants/, each giving a line for each violation; 7 is judged here. */
+/* All but 7 are statements in invariants/, each giving a line for each violation; 7 is judged here. */
 #include "tests/support/invariants.h"
 
 #include <criterion/criterion.h>
@@ -16,6 +16,7 @@ EMBED(invariant_money, "tests/support/invariants/3_money.sql");
 EMBED(invariant_keys, "tests/support/invariants/4_keys.sql");
 EMBED(invariant_sold, "tests/support/invariants/5_sold.sql");
 EMBED(invariant_holds, "tests/support/invariants/6_holds.sql");
+EMBED(invariant_outbox, "tests/support/invariants/8_outbox.sql");
 EMBED(invariant_outcomes, "tests/support/invariants/9_outcomes.sql");
 
 enum { IDS_MAX = 16 * 1024 * 1024 };
@@ -184,6 +185,29 @@ static void check_admissions(const struct invariants_input *input, struct violat
 	}
 }
 
+/* --- the outbox --- */
+
+static void check_deliveries(const struct invariants_input *input, struct violations *violations)
+{
+	const struct deliveries *deliveries = input->deliveries;
+	struct buf ids = BUF_INIT(IDS_MAX), reservations = BUF_INIT(IDS_MAX),
+		   kinds = BUF_INIT(IDS_MAX);
+
+	for (size_t i = 0; i < deliveries->count; i++) {
+		add_id(&ids, deliveries->list[i].id);
+		add_id(&reservations, deliveries->list[i].reservation_id);
+		buf_append_char(&kinds, kinds.len == 0 ? '{' : ',');
+		buf_append_text(&kinds, deliveries->list[i].kind);
+	}
+	const char *told[] = {end_ids(&ids), end_ids(&reservations), end_ids(&kinds),
+		deliveries->since[0] != '\0' ? deliveries->since : "-infinity",
+		deliveries->read_at};
+	check_sql(input->db, violations, 8, invariant_outbox, (int)ARRAY_LEN(told), told);
+	buf_free(&ids);
+	buf_free(&reservations);
+	buf_free(&kinds);
+}
+
 void invariants_check(const struct invariants_input *input, struct violations *violations)
 {
 	*violations = (struct violations){0};
@@ -196,6 +220,8 @@ void invariants_check(const struct invariants_input *input, struct violations *v
 		check_history(input, violations);
 	if (input->admissions != NULL)
 		check_admissions(input, violations);
+	if (input->deliveries != NULL)
+		check_deliveries(input, violations);
 }
 
 void invariants_hold(const struct invariants_input *input)

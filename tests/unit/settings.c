@@ -366,6 +366,7 @@ Test(settings, must_agree)
 			"db.statement_timeout_ms = 4500 (default): must be at most "
 			"db.deadline_ms = 4499 (flag --db.deadline_ms)"},
 		{"--queue.poll_max_ms=999", "queue.poll_min_ms = 1000 (default): must be at most"},
+		{"--outbox.target=kafka", "outbox.kafka_brokers =  (default): must be host:port"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
 		cr_expect(!load_flag(examples[i].flag), "%s", examples[i].flag);
