@@ -90,6 +90,16 @@ $(BUILD)/onsale: $(OBJECTS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(LIBRARIES)
 
+# Virtual users for load tests. The unit tests link what of it is no program.
+SWARM_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/swarm/*.c))
+$(BUILD)/swarm.a: $(filter-out %/main.o,$(SWARM_OBJECTS))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/swarm: $(SWARM_OBJECTS) $(BUILD)/rooms.a
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(LIBRARIES) -lm
+
 $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/libraries.mk
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -117,10 +127,11 @@ $(BUILD)/rooms.a: $(filter-out $(BUILD)/obj/server/main.o,$(OBJECTS)) $(LLHTTP_O
 objects_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 SUPPORT_OBJECTS := $(call objects_of,tests/support)
 $(SUPPORT_OBJECTS): $(call embedded,tests/support)
+unit_ARCHIVE := $(BUILD)/swarm.a
 define layer_program
 $(1)_OBJECTS := $(call objects_of,tests/$(1))
 $$($(1)_OBJECTS): $(call embedded,tests/$(1))
-$(BUILD)/tests/$(1): $$($(1)_OBJECTS) $(SUPPORT_OBJECTS) $(BUILD)/rooms.a
+$(BUILD)/tests/$(1): $$($(1)_OBJECTS) $(SUPPORT_OBJECTS) $$($(1)_ARCHIVE) $(BUILD)/rooms.a
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$$(Q)$$(LINK) -o $$@ $$^ $$(LIBRARIES) -lcriterion
@@ -139,6 +150,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/test
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
 
 -include $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.d) $(BUILD)/obj/tests/fuzz/support.d
+-include $(SWARM_OBJECTS:.o=.d)
 -include $(OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) $(foreach layer,$(LAYERS),$($(layer)_OBJECTS:.o=.d))
 
 run:
@@ -193,7 +205,7 @@ lint: compile_commands
 
 # For clang-tidy and for editors.
 compile_commands:
-	@{ comma='['; for file in $(SOURCES) $(wildcard tests/*/*.c); do \
+	@{ comma='['; for file in $(SOURCES) $(wildcard tests/*/*.c bench/*/*.c); do \
 		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$comma" '$(CURDIR)' \
 			"$$file" '$(filter-out -MMD -MP,$(COMPILE)) $(WARNINGS) -c '"$$file"; \
 		comma=','; \
