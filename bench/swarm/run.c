@@ -58,34 +58,37 @@ static bool may_begin(const struct run *run, uint64_t at_us)
 	return run->begun < run->journeys && at_us < run->end_us;
 }
 
-/* As many as are due and find a place. */
-static void begin_due(struct run *run)
+/* As many as are due. False where one of them found no place. */
+static bool begin_due(struct run *run)
 {
 	const struct options *options = &run->options;
 	double gap_us = options->arrivals > 0 ? 1e6 / (double)options->arrivals : 0;
 	uint64_t now_us = clock_mono_us_now();
-	struct place *place;
 
-	while (run->arrival_us <= now_us && may_begin(run, run->arrival_us) &&
-		(place = free_place(run)) != NULL) {
+	while (run->arrival_us <= now_us && may_begin(run, run->arrival_us)) {
+		struct place *place = free_place(run);
+		if (place == NULL)
+			return false;
 		begin(run, place, run->arrival_us);
 		double draw = options->spacing[0] == 'p' ? -log(visits_random_share(&run->visits))
 							 : 1;
 		run->arrival_us += (uint64_t)(gap_us * draw + 0.5);
 	}
+	return true;
 }
 
 static void on_arrivals(evutil_socket_t fd UNUSED, short what UNUSED, void *context)
 {
 	struct run *run = context;
 
-	begin_due(run);
+	/* Without a free place the next one that ends begins the next. */
+	bool all_begun = begin_due(run);
 	uint64_t now_us = clock_mono_us_now();
 	uint64_t wait_us = run->arrival_us > now_us ? run->arrival_us - now_us : 0;
 	struct timeval wait = {
 		.tv_sec = (time_t)(wait_us / 1000000), .tv_usec = (suseconds_t)(wait_us % 1000000)};
-	/* Without a free place the next one that ends begins the next. */
-	if (wait_us > 0 && may_begin(run, run->arrival_us))
+
+	if (all_begun && may_begin(run, run->arrival_us))
 		event_add(&run->arrivals, &wait);
 }
 

@@ -132,7 +132,8 @@ static void write_pass(const struct visitor *visitor, struct buf *out)
 		write_header(out, "X-Queue-Pass: ", visitor->pass.data, visitor->pass.len);
 	} else if (passes->count > 0) {
 		const struct line *pass = &passes->list[visitor->journey % passes->count];
-		write_header(out, "X-Queue-Pass: ", pass->text, pass->len);
+		if (pass->len > 0) /* else this person was not admitted */
+			write_header(out, "X-Queue-Pass: ", pass->text, pass->len);
 	}
 }
 
