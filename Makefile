@@ -7,6 +7,7 @@
 #   make faults   ten minutes of faults (MINUTES=, SEED=) make faults-check   planted bugs are caught
 #   make storm    deadlock storms of a minute   make overload ten times the holds that can be had
 #   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
+#   make swarm    USERS=1000 people buy from a running make run
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -38,9 +39,10 @@ TEST_DIR ?= .test
 RUNS ?= 10000000
 TARGET ?=
 MINUTES ?=
+USERS ?= 1000
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test faults faults-check overload storm soak valgrind fresh layering docs help \
+PLAIN_GOALS := clean clean-run run swarm tour test faults faults-check overload storm soak valgrind fresh layering docs help \
 	fuzz fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
@@ -73,12 +75,12 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
+.PHONY: all clean clean-run run swarm tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
 	help compile_commands fuzz fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,7s/^# *//p' Makefile
+	@sed -n '3,10s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -156,6 +158,10 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/test
 run:
 	@PORT='$(PORT)' RUN_DIR='$(RUN_DIR)' BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' \
 		exec env --default-signal=INT,TERM config/run/run.sh
+
+# EVENT, PERFORMANCE and LIMIT (seconds) may be said, too.
+swarm:
+	@USERS='$(USERS)' RUN_DIR='$(RUN_DIR)' BUILD='$(BUILD)' exec env --default-signal=INT,TERM config/run/swarm.sh
 
 tour:
 	@PORT='$(PORT)' exec config/run/tour.sh check

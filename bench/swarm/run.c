@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -173,6 +174,13 @@ static void on_tick(evutil_socket_t fd UNUSED, short what UNUSED, void *context)
 	report_progress(&run->report, now_us, run->begun - run->over, run->visits.clients.open);
 	if (now_us >= run->limit_us || (run->options.mode->linger && now_us >= run->end_us))
 		event_base_loopbreak(run->base);
+}
+
+static void on_signal(evutil_socket_t number UNUSED, short what UNUSED, void *context)
+{
+	struct run *run = context;
+
+	event_base_loopbreak(run->base);
 }
 
 /* --- what a run is of --- */
@@ -417,11 +425,17 @@ bool run_all(struct run *run)
 	run->report.intended = run->journeys == UINT64_MAX ? 0 : run->journeys;
 	event_assign(&run->tick, run->base, -1, EV_PERSIST, on_tick, run);
 	event_assign(&run->arrivals, run->base, -1, 0, on_arrivals, run);
+	evsignal_assign(&run->interrupt, run->base, SIGINT, on_signal, run);
+	evsignal_assign(&run->terminate, run->base, SIGTERM, on_signal, run);
 	event_add(&run->tick, &second);
+	event_add(&run->interrupt, NULL);
+	event_add(&run->terminate, NULL);
 	begin_first(run);
 	event_base_dispatch(run->base);
 	event_del(&run->tick);
 	event_del(&run->arrivals);
+	event_del(&run->interrupt);
+	event_del(&run->terminate);
 	count_the_rest(run);
 	return write_out(run);
 }

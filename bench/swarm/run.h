@@ -20,7 +20,7 @@ struct run {
 	uint64_t begun, over;
 	uint64_t end_us, limit_us; /* no visitor begins after the first, all ends at the second */
 	uint64_t arrival_us; /* when the next one is due, of an open loop */
-	struct event tick, arrivals;
+	struct event tick, arrivals, interrupt, terminate;
 	size_t ready; /* of a rush */
 	char **passes; /* of the journeys, where they are to be written */
 	FILE *out;
@@ -29,7 +29,7 @@ struct run {
 /* False with the reason in `why`; run_free either way, on what was zeroed before. */
 bool run_prepare(struct run *run, char *why, size_t why_size) MUST_CHECK;
 
-/* Until all is over; false where what --out is for could not be written. */
+/* Until all is over, or a SIGINT or SIGTERM; false where what --out is for could not be written. */
 bool run_all(struct run *run) MUST_CHECK;
 void run_free(struct run *run);
 

@@ -225,11 +225,11 @@ static void count_lines(const char *path, size_t *lines, size_t *doubled)
 	const char *argv[] = {
 		"sh", "-c", "wc -l <\"$0\"; grep . \"$0\" | sort -u | wc -l", path, NULL};
 	struct buf out = BUF_INIT(RESULT_MAX);
-	size_t distinct = 0;
+	char *rest;
 
 	cr_assert(process_run(argv, NULL, NULL, &out) == 0);
-	cr_assert(sscanf(out.data, "%zu %zu", lines, &distinct) == 2, "%s", out.data);
-	*doubled = *lines - distinct;
+	*lines = strtoul(out.data, &rest, 10);
+	*doubled = *lines - strtoul(rest, NULL, 10);
 	buf_free(&out);
 }
 
