@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES_OF_A_WALK = 10, FILE_MARGIN = 64 };
-
 static const struct mode modes[] = {
 	{.name = "get",
 		.help = "closed loop on --connections, or --arrivals a second; of --path, or polls of "
@@ -51,7 +49,7 @@ static const struct mode modes[] = {
 		.needs_tokens = true,
 		.uses_seats = true},
 	{.name = "idle",
-		.help = "--connections stay open for --seconds, after a request each",
+		.help = "--connections stay open for --seconds, once each had a reply",
 		.first = STEP_GET,
 		.last = STEP_GET,
 		.linger = true},
@@ -213,7 +211,8 @@ bool options_read(struct options *options, int argc, char **argv, char *why, siz
 			&options->arrivals, 1, 10000000},
 		{"--spacing", "of arrivals: poisson or uniform (poisson)", &options->spacing, NULL,
 			0, 0},
-		{"--seconds", "how long people begin (10)", NULL, &options->seconds, 1, 86400},
+		{"--seconds", "how long people begin, or idle (10)", NULL, &options->seconds, 1,
+			86400},
 		{"--limit",
 			"seconds after which the run ends (--seconds and 60; 600 where a count "
 			"is to be done)",

@@ -22,7 +22,8 @@ enum {
 	WALK_REPEATS = 20,
 	LIMIT_AFTER_S = 60,
 	LIMIT_OF_COUNT_S = 600,
-	LOST_PAUSE_US = 100000
+	LOST_PAUSE_US = 100000,
+	SECOND_US = 1000000
 };
 
 /* A visitor's place in the run. */
@@ -86,8 +87,8 @@ static void on_arrivals(evutil_socket_t fd UNUSED, short what UNUSED, void *cont
 	bool all_begun = begin_due(run);
 	uint64_t now_us = clock_mono_us_now();
 	uint64_t wait_us = run->arrival_us > now_us ? run->arrival_us - now_us : 0;
-	struct timeval wait = {
-		.tv_sec = (time_t)(wait_us / 1000000), .tv_usec = (suseconds_t)(wait_us % 1000000)};
+	struct timeval wait = {.tv_sec = (time_t)(wait_us / SECOND_US),
+		.tv_usec = (suseconds_t)(wait_us % SECOND_US)};
 
 	if (all_begun && may_begin(run, run->arrival_us))
 		event_add(&run->arrivals, &wait);
@@ -162,6 +163,8 @@ static void on_ended(struct visitor *visitor, enum ending ending)
 		client_close(&visitor->client);
 	begin_next(run, place, ending);
 	release_once_ready(run);
+	if (run->options.mode->linger && run->over == run->journeys)
+		run->end_us = clock_mono_us_now() + (uint64_t)run->options.seconds * SECOND_US;
 	if (is_over(run))
 		event_base_loopbreak(run->base);
 }
@@ -222,17 +225,18 @@ static void count_people(struct run *run)
 static void set_times(struct run *run)
 {
 	const struct options *options = &run->options;
-	uint64_t now_us = clock_mono_us_now(), second_us = 1000000;
+	uint64_t now_us = clock_mono_us_now();
 	int64_t limit = options->limit;
-	bool by_time = run->journeys == UINT64_MAX || options->mode->linger;
+	bool by_time = run->journeys == UINT64_MAX;
 
 	if (limit == 0)
-		limit = by_time || options->arrivals > 0 ? options->seconds + LIMIT_AFTER_S
-							 : LIMIT_OF_COUNT_S;
+		limit = by_time || options->arrivals > 0 || options->mode->linger
+				? options->seconds + LIMIT_AFTER_S
+				: LIMIT_OF_COUNT_S;
 	run->report.start_us = run->report.last_line_us = run->report.end_us = now_us;
 	run->arrival_us = now_us;
-	run->end_us = by_time ? now_us + (uint64_t)options->seconds * second_us : UINT64_MAX;
-	run->limit_us = now_us + (uint64_t)limit * second_us;
+	run->end_us = by_time ? now_us + (uint64_t)options->seconds * SECOND_US : UINT64_MAX;
+	run->limit_us = now_us + (uint64_t)limit * SECOND_US;
 }
 
 static void set_visits(struct run *run)
