@@ -362,6 +362,8 @@ bool run_prepare(struct run *run, char *why, size_t why_size)
 	CHECK(config != NULL);
 	event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+	/* Else timers count from the turn's beginning, and requests leave before their time. */
+	event_config_set_flag(config, EVENT_BASE_FLAG_NO_CACHE_TIME);
 	run->base = event_base_new_with_config(config);
 	event_config_free(config);
 	CHECK(run->base != NULL);
