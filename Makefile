@@ -7,6 +7,7 @@
 #   make faults   ten minutes of faults (MINUTES=, SEED=) make faults-check   planted bugs are caught
 #   make storm    deadlock storms of a minute   make overload ten times the holds that can be had
 #   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
+#   make swarm    USERS=1000 people buy from a running make run
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -38,9 +39,10 @@ TEST_DIR ?= .test
 RUNS ?= 10000000
 TARGET ?=
 MINUTES ?=
+USERS ?= 1000
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run tour test faults faults-check overload storm soak valgrind fresh layering docs help \
+PLAIN_GOALS := clean clean-run run swarm tour test faults faults-check overload storm soak valgrind fresh layering docs help \
 	fuzz fuzz-coverage
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
@@ -73,12 +75,12 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
+.PHONY: all clean clean-run run swarm tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
 	help compile_commands fuzz fuzz-coverage fuzz-programs
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,7s/^# *//p' Makefile
+	@sed -n '3,10s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -89,6 +91,16 @@ $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/lib
 $(BUILD)/onsale: $(OBJECTS) $(LLHTTP_OBJECTS)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -o $@ $^ $(LIBRARIES)
+
+# Virtual users for load tests. The unit tests link what of it is no program.
+SWARM_OBJECTS := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard bench/swarm/*.c))
+$(BUILD)/swarm.a: $(filter-out %/main.o,$(SWARM_OBJECTS))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(BUILD)/swarm: $(SWARM_OBJECTS) $(BUILD)/rooms.a
+	$(call say,LINK,$@)
+	$(Q)$(LINK) -o $@ $^ $(LIBRARIES) -lm
 
 $(BUILD)/obj/%.o: %.c Makefile $(BUILD)/libraries.mk
 	@mkdir -p $(@D)
@@ -117,10 +129,11 @@ $(BUILD)/rooms.a: $(filter-out $(BUILD)/obj/server/main.o,$(OBJECTS)) $(LLHTTP_O
 objects_of = $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard $(1)/*.c))
 SUPPORT_OBJECTS := $(call objects_of,tests/support)
 $(SUPPORT_OBJECTS): $(call embedded,tests/support)
+unit_ARCHIVE := $(BUILD)/swarm.a
 define layer_program
 $(1)_OBJECTS := $(call objects_of,tests/$(1))
 $$($(1)_OBJECTS): $(call embedded,tests/$(1))
-$(BUILD)/tests/$(1): $$($(1)_OBJECTS) $(SUPPORT_OBJECTS) $(BUILD)/rooms.a
+$(BUILD)/tests/$(1): $$($(1)_OBJECTS) $(SUPPORT_OBJECTS) $$($(1)_ARCHIVE) $(BUILD)/rooms.a
 	@mkdir -p $$(@D)
 	$$(call say,LINK,$$@)
 	$$(Q)$$(LINK) -o $$@ $$^ $$(LIBRARIES) -lcriterion
@@ -139,11 +152,16 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/test
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
 
 -include $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.d) $(BUILD)/obj/tests/fuzz/support.d
+-include $(SWARM_OBJECTS:.o=.d)
 -include $(OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) $(foreach layer,$(LAYERS),$($(layer)_OBJECTS:.o=.d))
 
 run:
 	@PORT='$(PORT)' RUN_DIR='$(RUN_DIR)' BUILD='$(BUILD)' SANITIZER='$(SANITIZER)' \
 		exec env --default-signal=INT,TERM config/run/run.sh
+
+# EVENT, PERFORMANCE and LIMIT (seconds) may be said, too.
+swarm:
+	@USERS='$(USERS)' RUN_DIR='$(RUN_DIR)' BUILD='$(BUILD)' exec env --default-signal=INT,TERM config/run/swarm.sh
 
 tour:
 	@PORT='$(PORT)' exec config/run/tour.sh check
@@ -193,7 +211,7 @@ lint: compile_commands
 
 # For clang-tidy and for editors.
 compile_commands:
-	@{ comma='['; for file in $(SOURCES) $(wildcard tests/*/*.c); do \
+	@{ comma='['; for file in $(SOURCES) $(wildcard tests/*/*.c bench/*/*.c); do \
 		printf '%s\n{"directory": "%s", "file": "%s", "command": "%s"}' "$$comma" '$(CURDIR)' \
 			"$$file" '$(filter-out -MMD -MP,$(COMPILE)) $(WARNINGS) -c '"$$file"; \
 		comma=','; \

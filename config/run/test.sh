@@ -83,6 +83,8 @@ build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all || return
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
+	! wanted live || run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined \
+		"$sanitized/swarm" || return
 	case ${FILTER:-} in overload/*)
 		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;
 	esac
@@ -111,6 +113,8 @@ export_environment() {
 	ONSALE_TEST_SERVER=$(readlink -f "$sanitized/onsale")
 	ONSALE_TEST_SERVER_PLAIN=$(readlink -f "$build/onsale")
 	export ONSALE_TEST_SERVER ONSALE_TEST_SERVER_PLAIN
+	ONSALE_TEST_SWARM=$(readlink -f "$sanitized/swarm")
+	export ONSALE_TEST_SWARM
 	export ONSALE_TEST_STORES=$PWD/config/run/stores.sh
 	export ONSALE_TEST_OUTPUT=$output ONSALE_TEST_RUN=$run_id
 	export TMPDIR=$stores/tmp
