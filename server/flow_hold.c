@@ -398,6 +398,7 @@ static void ask_again(struct hold *hold)
 	if (named)
 		hold->keyed.flow.app->counters.seat_conflicts++;
 	if (hold->waits++ == WAITS_MAX) {
+		release(hold);
 		keyed_fail(&hold->keyed, PROBLEM_BUSY);
 		return;
 	}
