@@ -176,12 +176,14 @@ fill_stores
 for pair in "${pairs[@]}"; do
 	start_server "$pair"
 done
-for ((round = 0; round <= repeats; round++)); do
+for pair in "${pairs[@]}"; do
+	rush "$pair" 10 >/dev/null # warms it up
+done
+for ((round = 1; round <= repeats; round++)); do
 	for crowd in "${crowds[@]}"; do
 		for pair in "${pairs[@]}"; do
 			echo "strategies: round $round of $repeats, $pair, $crowd buyers a seat" >&2
-			# Round 0 warms all up, and is forgotten.
-			rush "$pair" "$crowd" >>"$folder/$([ "$round" = 0 ] && echo warm || echo rounds)"
+			rush "$pair" "$crowd" >>"$folder/rounds"
 		done
 	done
 done
