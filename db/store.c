@@ -14,6 +14,7 @@ _Static_assert(STORE_REPLY == 0 && STORE_KEY_REUSED == 1 && STORE_KEY_UNKNOWN ==
 
 const struct pg_statement *const store_statements[] = {
 	&store_hold_statement,
+	&store_hold_optimistic_statement,
 	&store_hold_quantity_statement,
 	&store_hold_quantity_waiting_statement,
 	&store_pay_statement,

@@ -13,6 +13,7 @@
 #include "proto/base/embed.h"
 
 EMBED(store_hold_sql, "db/statements/hold.sql");
+EMBED(store_hold_optimistic_sql, "db/statements/hold_optimistic.sql");
 EMBED(store_hold_quantity_sql, "db/statements/hold_quantity.sql");
 
 #define HOLD(pointer) CONTAINER_OF(pointer, struct store_hold, op)
@@ -162,6 +163,14 @@ const struct pg_statement store_hold_statement = {.name = "hold",
 	.encode = hold_encode,
 	.decode = hold_decode};
 
+/* The same by another strategy, and so in batches of their own: here nobody waits for a seat that is taken. */
+const struct pg_statement store_hold_optimistic_statement = {.name = "hold_optimistic",
+	.sql = store_hold_optimistic_sql,
+	.batched = true,
+	.repeatable = true,
+	.encode = hold_encode,
+	.decode = hold_decode};
+
 /* --- hold, where PostgreSQL chooses the seats --- */
 
 static void quantity_encode(
@@ -228,7 +237,8 @@ const struct pg_statement store_hold_quantity_waiting_statement = {.name = "hold
 static const struct pg_statement *hold_statement(const struct store_hold *hold)
 {
 	if (hold->quantity == 0)
-		return &store_hold_statement;
+		return hold->optimistic && !hold->waits ? &store_hold_optimistic_statement
+							: &store_hold_statement;
 	return hold->waits ? &store_hold_quantity_waiting_statement
 			   : &store_hold_quantity_statement;
 }

@@ -9,7 +9,9 @@
 enum { STORE_SEATS_MAX = 100 };
 
 /* Holds all seats or none. Replies kept: 201, 409 seat_unavailable. STORE_REFUSED: it would give this person
- * more seats of the performance than user_limit.
+ * more seats of the performance than user_limit. STORE_UNDECIDED, where it was asked optimistically: somebody
+ * else changed a seat between the look at it and its lock; asked again, it is judged anew, and with `waits` it
+ * is judged under the locks.
  *
  * Where a quantity is asked for, PostgreSQL chooses: seats next to each other in the best row that has them,
  * else any; see db/functions/choose_seats.sql. Replies kept: 201, 409 sold_out. STORE_UNDECIDED: too few seats
@@ -23,7 +25,8 @@ struct store_hold {
 	size_t seat_count;
 	int64_t quantity; /* 0: seat_ids are asked for */
 	const char *section; /* that a quantity must be of, or NULL */
-	bool waits; /* a quantity: for seats that others have locked */
+	bool optimistic; /* seats are looked at without a lock, and locked where they are as they were seen */
+	bool waits; /* for seats that others have locked, whatever else is asked for */
 	int64_t hold_ttl_ms;
 	int64_t pass_nonce; /* of the pass it is made with; 0: none was asked for */
 	int64_t user_limit; /* seats of the performance that one person may have; 0: any; one for all */

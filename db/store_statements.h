@@ -5,8 +5,8 @@
 #include "db/pg.h"
 
 /* store_holds.c */
-extern const struct pg_statement store_hold_statement, store_hold_quantity_statement,
-	store_hold_quantity_waiting_statement;
+extern const struct pg_statement store_hold_statement, store_hold_optimistic_statement,
+	store_hold_quantity_statement, store_hold_quantity_waiting_statement;
 /* store_reservations.c */
 extern const struct pg_statement store_pay_statement, store_cancel_statement,
 	store_reservation_statement, store_reservation_page_statement, store_sweep_statement,

@@ -5,7 +5,9 @@
 -- ARGV  1 prefix of the locks   2 owner   3 life of a lock, ms   4 body digest   5 request id
 --       6 user   7 pass: '' none is asked for, '-' a bad one, else its nonce
 --       8 '1': may wait for seats that are being locked   9 '1': the key is new, PostgreSQL said so
---       10 and on: seats, or none
+--       10 the seats' judge: '' is this script; 'ask': others have the locks and were not asked yet, so that all but
+--       the seats is judged and nothing written; 'taken': they have said that the seats named are
+--       11 and on: seats, or none
 --
 -- The locks' own keys are built here, since the generation is only known here. They carry the event's
 -- hash tag, as KEYS do, so that a Redis Cluster has them all in this one slot.
@@ -14,9 +16,9 @@
 -- 'R:<generation>:<body digest>:<seat>,<seat>…:<request id>'; the request id is last, where nothing in it
 -- can be taken for another part.
 local KEPT_MS = 86400000
-local FIRST_SEAT = 10
+local FIRST_SEAT = 11
 local owner, user, nonce = ARGV[2], ARGV[6], ARGV[7]
-local may_wait, key_is_new = ARGV[8] == '1', ARGV[9] == '1'
+local may_wait, key_is_new, judge = ARGV[8] == '1', ARGV[9] == '1', ARGV[10]
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -66,11 +68,18 @@ if not pass_is_live() then
 	return {may_miss_the_key() and 'look_up' or 'no_pass'}
 end
 
-local locks = {}
-for i = FIRST_SEAT, #ARGV do
-	locks[#locks + 1] = ARGV[1] .. generation .. ':' .. ARGV[i]
+if judge == 'ask' then
+	return {'others'}
 end
-local taken, locking = {}, 0
+
+local locks, taken, locking = {}, {}, 0
+for i = FIRST_SEAT, #ARGV do
+	if judge == 'taken' then
+		taken[#taken + 1] = ARGV[i]
+	else
+		locks[#locks + 1] = ARGV[1] .. generation .. ':' .. ARGV[i]
+	end
+end
 for i, marker in ipairs(#locks > 0 and redis.call('MGET', unpack(locks)) or {}) do
 	if marker and string.sub(marker, 1, #owner + 1) ~= owner .. ':' then
 		taken[#taken + 1] = ARGV[FIRST_SEAT + i - 1]

@@ -1,4 +1,5 @@
-/* The Lua files, embedded, and the list of them that redis_new loads at each connect. */
+/* The Lua files, embedded, and the list of those that the Redis of the line loads at each connect; redlock.c has that
+ * of its own. */
 #include "lock/scripts.h"
 
 #include "lock/seat_lock.h"
@@ -10,6 +11,7 @@ EMBED(lock_release_lua, "lock/release.lua");
 EMBED(lock_extend_lua, "lock/extend.lua");
 EMBED(lock_keys_since_lua, "lock/keys_since.lua");
 EMBED(lock_generation_lua, "lock/generation.lua");
+EMBED(redlock_acquire_lua, "lock/redlock_acquire.lua");
 EMBED(mutex_release_lua, "lock/mutex_release.lua");
 EMBED(mutex_extend_lua, "lock/mutex_extend.lua");
 
@@ -19,6 +21,7 @@ const struct redis_script lock_release_script = {"lock_release", lock_release_lu
 const struct redis_script lock_extend_script = {"lock_extend", lock_extend_lua};
 const struct redis_script lock_keys_since_script = {"lock_keys_since", lock_keys_since_lua};
 const struct redis_script lock_generation_script = {"lock_generation", lock_generation_lua};
+const struct redis_script redlock_acquire_script = {"redlock_acquire", redlock_acquire_lua};
 const struct redis_script mutex_release_script = {"mutex_release", mutex_release_lua};
 const struct redis_script mutex_extend_script = {"mutex_extend", mutex_extend_lua};
 

@@ -10,6 +10,7 @@ extern const struct redis_script lock_release_script;
 extern const struct redis_script lock_extend_script;
 extern const struct redis_script lock_keys_since_script;
 extern const struct redis_script lock_generation_script;
+extern const struct redis_script redlock_acquire_script;
 extern const struct redis_script mutex_release_script;
 extern const struct redis_script mutex_extend_script;
 

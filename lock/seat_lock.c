@@ -3,6 +3,10 @@
  *   seat_lock_acquire -> acquire_send -> acquire_done -> finish
  *                             ^---- wait_over <---- wait_begin: "wait", others are still deciding
  *
+ * With a Redlock the keys and passes are judged in Redis and the seats by the nodes; what came of it is told to Redis
+ * again, which judges the key once more, as its twin may have come meanwhile:
+ *   seat_lock_acquire -> acquire_send -> acquire_done: "others" -> nodes_asked -> acquire_send -> acquire_done -> finish
+ *
  * All else (hold, sold, release, extend, …) is sent and forgotten: what fails there lapses by itself, and
  * PostgreSQL decides every sale. */
 #include "lock/seat_lock.h"
@@ -15,6 +19,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include "lock/pause.h"
+#include "lock/redlock.h"
 #include "lock/scripts.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
@@ -100,9 +105,18 @@ void seat_locks_free(struct seat_locks *locks)
 
 static void acquire_send(struct seat_lock *lock);
 
+/* With a Redlock, another try begins anew: the key may be known by now. */
+static void first_step(struct seat_lock *lock)
+{
+	bool others = lock->locks->settings.redlock != NULL && lock->seat_count > 0;
+
+	lock->step = others ? SEAT_LOCK_ASKS : SEAT_LOCK_JUDGES;
+	acquire_send(lock);
+}
+
 static void wait_over(evutil_socket_t fd UNUSED, short what UNUSED, void *context)
 {
-	acquire_send(context);
+	first_step(context);
 }
 
 static void wait_begin(struct seat_lock *lock)
@@ -128,7 +142,7 @@ static bool may_wait(const struct seat_lock *lock)
 	return !pause_given_up(lock->give_up_ms);
 }
 
-/* --- the verdict of acquire.lua --- */
+/* --- the parts of Redis's verdict --- */
 
 /* Elements from `first` on are seat ids. */
 static bool read_refused_ids(struct seat_lock *lock, const struct redis_value *reply, size_t first)
@@ -165,6 +179,47 @@ static bool read_replay(struct seat_lock *lock, const struct redis_value *reply)
 	return read_refused_ids(lock, reply, 3);
 }
 
+/* --- the verdict of the nodes --- */
+
+/* Where nobody has most of the nodes, PostgreSQL decides; so it does where somebody has, but the key is told first,
+ * and only what most of them said is a refusal. */
+static void nodes_asked(
+	void *context, enum redlock_result result, const int64_t *taken_ids, size_t taken_count)
+{
+	struct seat_lock *lock = context;
+
+	if ((result == REDLOCK_LOCKING || result == REDLOCK_SPLIT) && may_wait(lock)) {
+		wait_begin(lock);
+		return;
+	}
+	lock->refused_count = taken_count;
+	if (taken_count > 0)
+		memcpy(lock->refused_ids, taken_ids, taken_count * sizeof *taken_ids);
+	lock->step = taken_count > 0 ? SEAT_LOCK_REFUSES : SEAT_LOCK_CONFIRMS;
+	acquire_send(lock);
+}
+
+static void ask_nodes(struct seat_lock *lock)
+{
+	char prefix[EVENT_KEY_SIZE], owner[DIGEST_HEX_SIZE];
+
+	digest_hex(&lock->key, owner);
+	redlock_acquire(lock->locks->settings.redlock, event_key(prefix, lock->event_id, "lock:"),
+		owner, lock->seat_ids, lock->seat_count, nodes_asked, lock);
+}
+
+/* The nodes gave the seats, and Redis refuses the request: its key came another way meanwhile, or its pass ended. Where
+ * a twin is at PostgreSQL with this key, the locks are his as well. */
+static void give_back(const struct seat_lock *lock, enum seat_lock_result result)
+{
+	if (lock->step == SEAT_LOCK_CONFIRMS && result != SEAT_LOCK_OURS &&
+		result != SEAT_LOCK_KEY_KNOWN)
+		seat_lock_release(
+			lock->locks, lock->event_id, lock->seat_ids, lock->seat_count, &lock->key);
+}
+
+/* --- the verdict of Redis --- */
+
 static void judge(struct seat_lock *lock, const struct redis_value *reply)
 {
 	static const struct {
@@ -186,6 +241,7 @@ static void judge(struct seat_lock *lock, const struct redis_value *reply)
 			continue;
 		if (verdicts[i].read && !verdicts[i].read(lock, reply))
 			break;
+		give_back(lock, verdicts[i].result);
 		finish(lock, verdicts[i].result);
 		return;
 	}
@@ -193,23 +249,25 @@ static void judge(struct seat_lock *lock, const struct redis_value *reply)
 		wait_begin(lock);
 		return;
 	}
+	if (strcmp(word, "others") == 0) {
+		ask_nodes(lock);
+		return;
+	}
 	log_error("lock/acquire.lua: a reply that makes no sense: \"%s\"", word);
 	finish(lock, SEAT_LOCK_AWAY);
 }
 
-/* PostgreSQL decides alone now; the script may still run late and leave a refusal under the key. Noted
- * behind it, the key is PostgreSQL's. A bad pass opens no such door. */
-static void note_key(const struct seat_lock *lock)
+/* Whatever comes under the key is PostgreSQL's. */
+static void note_key(struct seat_locks *locks, int64_t event_id, const char *owner)
 {
-	char key[EVENT_KEY_SIZE], owner[DIGEST_HEX_SIZE];
-	digest_hex(&lock->key, owner);
+	char key[EVENT_KEY_SIZE];
 	REDIS_ARGS(args, 5);
 	redis_arg_text(&args, "SET");
-	redis_arg_text(&args, idem_key(key, lock->event_id, owner));
+	redis_arg_text(&args, idem_key(key, event_id, owner));
 	redis_arg_text(&args, "P");
 	redis_arg_text(&args, "EX");
 	redis_arg_i64(&args, KEY_KEPT_SECONDS);
-	redis_command(lock->locks->redis, &args, NULL, NULL);
+	redis_command(locks->redis, &args, NULL, NULL);
 }
 
 static void acquire_done(void *context, enum db_result result, const struct redis_value *value)
@@ -219,8 +277,13 @@ static void acquire_done(void *context, enum db_result result, const struct redi
 		judge(lock, value);
 		return;
 	}
-	if (result == DB_UNKNOWN && !lock->pass_bad)
-		note_key(lock);
+	/* PostgreSQL decides alone now; the script may still run late and leave a refusal under the key. Noted
+	 * behind it, the key is PostgreSQL's. A bad pass opens no such door. */
+	if (result == DB_UNKNOWN && !lock->pass_bad) {
+		char owner[DIGEST_HEX_SIZE];
+		digest_hex(&lock->key, owner);
+		note_key(lock->locks, lock->event_id, owner);
+	}
 	finish(lock, SEAT_LOCK_AWAY);
 }
 
@@ -236,6 +299,25 @@ static const char *pass_argument(const struct seat_lock *lock, char nonce[NUMBER
 	return nonce;
 }
 
+/* The last arguments: who judges the seats, and those that are his to judge. */
+static void add_seats(struct redis_args *args, const struct seat_lock *lock)
+{
+	static const char *const judges[] = {[SEAT_LOCK_JUDGES] = "",
+		[SEAT_LOCK_ASKS] = "ask",
+		[SEAT_LOCK_CONFIRMS] = "",
+		[SEAT_LOCK_REFUSES] = "taken"};
+	const int64_t *seat_ids = lock->seat_ids;
+	size_t count = lock->step == SEAT_LOCK_JUDGES ? lock->seat_count : 0;
+
+	if (lock->step == SEAT_LOCK_REFUSES) {
+		seat_ids = lock->refused_ids;
+		count = lock->refused_count;
+	}
+	redis_arg_text(args, judges[lock->step]);
+	for (size_t i = 0; i < count; i++)
+		redis_arg_i64(args, seat_ids[i]);
+}
+
 static void acquire_send(struct seat_lock *lock)
 {
 	char meta[EVENT_KEY_SIZE], idem[EVENT_KEY_SIZE], pass[EVENT_KEY_SIZE],
@@ -244,7 +326,7 @@ static void acquire_send(struct seat_lock *lock)
 	digest_hex(&lock->key, owner);
 	digest_hex(&lock->body, body);
 
-	REDIS_ARGS(args, 12 + SEAT_LOCK_MAX);
+	REDIS_ARGS(args, 13 + SEAT_LOCK_MAX);
 	redis_arg_text(&args, event_key(meta, lock->event_id, "meta"));
 	redis_arg_text(&args, idem_key(idem, lock->event_id, owner));
 	redis_arg_text(&args, event_key(pass, lock->event_id, "pass"));
@@ -257,8 +339,7 @@ static void acquire_send(struct seat_lock *lock)
 	redis_arg_text(&args, pass_argument(lock, nonce));
 	redis_arg_text(&args, may_wait(lock) ? "1" : "0");
 	redis_arg_text(&args, lock->key_is_new ? "1" : "0");
-	for (size_t i = 0; i < lock->seat_count; i++)
-		redis_arg_i64(&args, lock->seat_ids[i]);
+	add_seats(&args, lock);
 	lock->tries++;
 	redis_eval(lock->locks->redis, &lock_acquire_script, 3, &args, acquire_done, lock);
 }
@@ -272,26 +353,50 @@ void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
 	lock->tries = 0;
 	lock->timer = NULL;
 	lock->give_up_ms = pause_give_up_ms(locks->settings.wait_ms);
-	acquire_send(lock);
+	first_step(lock);
 }
 
 /* --- sent and forgotten --- */
+
+/* The hash that the generation of the markers is in, where they are. */
+static const char *meta_key(
+	const struct seat_locks *locks, char key[EVENT_KEY_SIZE], int64_t event_id)
+{
+	return locks->settings.redlock != NULL ? REDLOCK_META : event_key(key, event_id, "meta");
+}
+
+/* A script of one key, to where the markers are. */
+static void tell(
+	struct seat_locks *locks, const struct redis_script *script, const struct redis_args *args)
+{
+	if (locks->settings.redlock != NULL)
+		redlock_tell(locks->settings.redlock, script, args);
+	else
+		redis_eval(locks->redis, script, 1, args, NULL, NULL);
+}
 
 static void mark(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids, size_t count,
 	const char *owner, const char *state, int64_t life_ms)
 {
 	char meta[EVENT_KEY_SIZE], idem[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE];
 	CHECK(count <= SEAT_LOCK_MAX);
+	bool others = locks->settings.redlock != NULL;
 	REDIS_ARGS(args, 6 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, event_key(meta, event_id, "meta"));
-	redis_arg_text(&args, idem_key(idem, event_id, owner));
+	redis_arg_text(&args, meta_key(locks, meta, event_id));
+	if (!others)
+		redis_arg_text(&args, idem_key(idem, event_id, owner));
+	else if (strcmp(state, "H") == 0)
+		note_key(locks, event_id, owner);
 	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
 	redis_arg_text(&args, owner);
 	redis_arg_text(&args, state);
 	redis_arg_i64(&args, life_ms);
 	for (size_t i = 0; i < count; i++)
 		redis_arg_i64(&args, seat_ids[i]);
-	redis_eval(locks->redis, &lock_mark_script, 2, &args, NULL, NULL);
+	if (others)
+		tell(locks, &lock_mark_script, &args);
+	else
+		redis_eval(locks->redis, &lock_mark_script, 2, &args, NULL, NULL);
 }
 
 void seat_lock_hold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
@@ -320,12 +425,12 @@ void seat_lock_release(struct seat_locks *locks, int64_t event_id, const int64_t
 	CHECK(count <= SEAT_LOCK_MAX);
 	digest_hex(owner, hex);
 	REDIS_ARGS(args, 3 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_arg_text(&args, meta_key(locks, meta, event_id));
 	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
 	redis_arg_text(&args, hex);
 	for (size_t i = 0; i < count; i++)
 		redis_arg_i64(&args, seat_ids[i]);
-	redis_eval(locks->redis, &lock_release_script, 1, &args, NULL, NULL);
+	tell(locks, &lock_release_script, &args);
 }
 
 void seat_lock_extend(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
@@ -335,13 +440,13 @@ void seat_lock_extend(struct seat_locks *locks, int64_t event_id, const int64_t 
 	CHECK(count <= SEAT_LOCK_MAX);
 	digest_hex(owner, hex);
 	REDIS_ARGS(args, 4 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, event_key(meta, event_id, "meta"));
+	redis_arg_text(&args, meta_key(locks, meta, event_id));
 	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
 	redis_arg_text(&args, hex);
 	redis_arg_i64(&args, locks->settings.locking_ms);
 	for (size_t i = 0; i < count; i++)
 		redis_arg_i64(&args, seat_ids[i]);
-	redis_eval(locks->redis, &lock_extend_script, 1, &args, NULL, NULL);
+	tell(locks, &lock_extend_script, &args);
 }
 
 void seat_lock_keys_since(struct seat_locks *locks, int64_t event_id, bool all_known)

@@ -2,6 +2,8 @@
  * all seats of a request or none, and knows the request's idempotency key. Redis may be wrong, absent or
  * rolled back: PostgreSQL alone decides a sale.
  *
+ * With a Redlock (lock/redlock.h) the markers are on its nodes, and Redis has the keys and passes alone.
+ *
  * Keys of event E:
  *   onsale:{E}:lock:<generation>:<seat>   "<owner>:L" locking, while PostgreSQL decides; "<owner>:H"
  *                                         held; "<owner>:S" sold. Always with an expiry (PX).
@@ -28,11 +30,13 @@ enum { SEAT_LOCK_MAX = 100, SEAT_LOCK_REQUEST_ID_SIZE = 129 };
 extern const struct redis_script *const lock_scripts[];
 
 struct event_base;
+struct redlock;
 struct seat_locks;
 
 struct seat_lock_settings {
 	unsigned locking_ms; /* life of a lock while PostgreSQL decides */
 	unsigned wait_ms; /* for seats that others are just locking; 0: nobody waits */
+	struct redlock *redlock; /* the caller's; NULL: the locks are in `redis` */
 };
 
 struct seat_locks *seat_locks_new(
@@ -42,7 +46,8 @@ struct seat_locks *seat_locks_new(
 void seat_locks_free(struct seat_locks *locks);
 
 enum seat_lock_result {
-	SEAT_LOCK_OURS, /* all seats are locked for us, the key is noted as PostgreSQL's */
+	SEAT_LOCK_OURS, /* all seats are locked for us, the key is noted as PostgreSQL's. With a Redlock also where
+			 * nobody has most of its nodes: PostgreSQL decides */
 	SEAT_LOCK_KEY_KNOWN, /* PostgreSQL has, or will have, the answer: go there without the locks. Says
 			      * nothing of the pass */
 	SEAT_LOCK_REPLAY, /* refused before, under this key: refused_* hold the first refusal */
@@ -53,6 +58,10 @@ enum seat_lock_result {
 	SEAT_LOCK_NO_PASS, /* the pass is not the live one, or gone; nothing was locked or kept */
 	SEAT_LOCK_AWAY /* no Redis, no answer in time, or an error: PostgreSQL decides alone */
 };
+
+/* What Redis is asked next: to judge all, seats included; or all but the seats, which the nodes of a Redlock judge then;
+ * and what came of that. */
+enum seat_lock_step { SEAT_LOCK_JUDGES, SEAT_LOCK_ASKS, SEAT_LOCK_CONFIRMS, SEAT_LOCK_REFUSES };
 
 struct seat_lock {
 	/* the caller's */
@@ -75,6 +84,7 @@ struct seat_lock {
 
 	/* seat_lock.c's */
 	struct seat_locks *locks;
+	enum seat_lock_step step;
 	uint64_t give_up_ms;
 	unsigned tries;
 	void *timer;

@@ -12,6 +12,7 @@
 struct event_base;
 struct pg;
 struct redis;
+struct redlock;
 struct seat_locks;
 struct hasher;
 struct token_key;
@@ -41,6 +42,9 @@ struct counters {
 	uint64_t clients_gone; /* clients that left before their reply */
 	uint64_t replays; /* replies given again under their key */
 	uint64_t holds, payments; /* fresh 201s */
+	uint64_t holds_lost; /* that came as far as PostgreSQL and found their seats taken there */
+	uint64_t
+		seat_conflicts; /* seats changed between an optimistic look and the lock: judged again */
 	uint64_t seat_map_reads; /* letters of a seat map asked of PostgreSQL */
 	uint64_t seat_map_copies; /* … taken from Redis instead */
 	uint64_t seat_map_messages; /* changes that other instances told of */
@@ -55,6 +59,7 @@ struct app {
 	struct redis *redis;
 	struct redis *listener; /* hears what other instances say */
 	struct queue *queue;
+	struct redlock *redlock; /* NULL where lock.mode is another */
 	struct seat_locks *locks; /* NULL where lock.mode is none */
 	struct hasher *hasher;
 	struct token_key *token_key;
@@ -78,6 +83,7 @@ struct app {
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	int64_t operation_ns; /* what each one that waits adds to that */
 	int64_t pg_pending; /* operations waiting or in flight, as of this turn */
+	bool optimistic; /* seat.strategy */
 	bool redis_was_away;
 	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */
 	bool stopping; /* all requests have ended: timers begin nothing more */

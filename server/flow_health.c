@@ -2,6 +2,7 @@
 #include <string.h>
 #include "db/pg.h"
 #include "db/redis.h"
+#include "lock/redlock.h"
 #include "proto/base/clock.h"
 #include "server/catalog.h"
 #include "server/flow.h"
@@ -73,6 +74,18 @@ static void outbox_metrics(struct buf *out, const struct outbox *outbox)
 		(unsigned long long)counts.lag_ms / 1000, (unsigned long long)counts.lag_ms % 1000);
 }
 
+static void redlock_metrics(struct buf *out, const struct redlock *redlock)
+{
+	const struct redlock_stats *stats = redlock_stats(redlock);
+
+	metric(out, "onsale_redlock_nodes_up", "gauge", "Redis of the Redlock that are up.",
+		redlock_nodes_up(redlock));
+	metric(out, "onsale_redlock_split_total", "counter",
+		"Seat locks that nobody had most of the Redlock's Redis for.", stats->split);
+	metric(out, "onsale_redlock_away_total", "counter",
+		"Seat locks that most of the Redlock's Redis did not answer for.", stats->away);
+}
+
 void metrics_start(const struct request *request)
 {
 	struct flow *flow = flow_new(sizeof *flow, request);
@@ -97,6 +110,12 @@ void metrics_start(const struct request *request)
 		"Polls answered as of the last tick, without asking Redis.",
 		queue_pictured(app->queue));
 	metric(&out, "onsale_holds_total", "counter", "Holds made.", counters->holds);
+	metric(&out, "onsale_holds_lost_total", "counter",
+		"Holds that PostgreSQL refused, since their seats were taken.",
+		counters->holds_lost);
+	metric(&out, "onsale_seat_conflicts_total", "counter",
+		"Holds judged again, since a seat changed between an optimistic look and its lock.",
+		counters->seat_conflicts);
 	metric(&out, "onsale_payments_total", "counter", "Payments made.", counters->payments);
 	metric(&out, "onsale_seat_map_reads_total", "counter", "Seat maps read from PostgreSQL.",
 		counters->seat_map_reads);
@@ -113,6 +132,8 @@ void metrics_start(const struct request *request)
 		redis_pending(app->redis));
 	metric(&out, "onsale_redis_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.",
 		redis_breaker(app->redis));
+	if (app->redlock != NULL)
+		redlock_metrics(&out, app->redlock);
 	metric(&out, "onsale_redis_listening", "gauge",
 		"1 while other instances' messages are heard.", redis_up(app->listener));
 	metric(&out, "onsale_postgresql_lanes_up", "gauge", "Lanes that are connected and ready.",

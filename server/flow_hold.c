@@ -5,6 +5,7 @@
  *        hold_locked -> (Redis may have lost the pass: pass_known -> hold_locked)
  *        hold_locked -> (Redis is too young to know the key: looked_up -> hold_locked)
  *        hold_stored -> (others have locked what is left of a quantity: ask_again -> hold_stored)
+ *        hold_stored -> (others have changed a seat that was looked at optimistically: ask_again -> hold_stored)
  * A missing or bad pass is no refusal yet: a repeat under a known key gets its first reply, pass or not. */
 #include <stdio.h>
 #include <string.h>
@@ -22,6 +23,8 @@
 enum {
 	SECTION_SIZE = STORE_SECTION_NAME_MAX * 4 + 1,
 	WAITS_MAX = 5, /* each for seats that somebody else then got */
+	CONFLICTS_MAX =
+		3, /* lost by who looks at seats first and locks them then; after that he locks them first */
 };
 
 struct hold {
@@ -321,6 +324,7 @@ static void store(struct hold *hold, bool replay_only, void (*done)(struct pg_op
 					 : 0;
 	hold->store.currency = app->settings.pay_currency;
 	hold->store.user_limit = app->settings.seat_per_user_max;
+	hold->store.optimistic = app->optimistic;
 	hold->store.replay_only = replay_only;
 	store_hold(app->pg, &hold->store);
 }
@@ -354,6 +358,8 @@ static void mark_refused(struct hold *hold)
 	size_t count = 0;
 
 	release(hold);
+	if (!store->reply.replayed)
+		hold->keyed.flow.app->counters.holds_lost++;
 	for (size_t i = 0; i < store->taken_count; i++)
 		if (store->taken_sold[i])
 			sold[count++] = store->taken_ids[i];
@@ -382,15 +388,21 @@ static void refuse_section(struct hold *hold)
 	keyed_fail_validation(&hold->keyed, &errors);
 }
 
-/* The seats that are left are being decided about, and whether there are enough shows when that is over: PostgreSQL
- * waits for them. In vain only where others get them first, time and again. */
+/* Of a quantity: the seats that are left are being decided about, and whether there are enough shows when that is
+ * over: PostgreSQL waits for them. In vain only where others get them first, time and again. Of named seats: others
+ * were faster, as a new look will show. */
 static void ask_again(struct hold *hold)
 {
+	bool named = hold->store.quantity == 0;
+
+	if (named)
+		hold->keyed.flow.app->counters.seat_conflicts++;
 	if (hold->waits++ == WAITS_MAX) {
+		release(hold);
 		keyed_fail(&hold->keyed, PROBLEM_BUSY);
 		return;
 	}
-	hold->store.waits = true;
+	hold->store.waits = !named || hold->waits >= CONFLICTS_MAX;
 	store(hold, false, hold_stored);
 }
 

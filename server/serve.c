@@ -16,6 +16,7 @@
 #include "db/redis.h"
 #include "db/shared_seats.h"
 #include "db/store.h"
+#include "lock/redlock.h"
 #include "lock/seat_lock.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
@@ -117,6 +118,29 @@ static bool open_listener(
 	return true;
 }
 
+static bool open_locks(
+	struct app *app, const struct redis_settings *redis, char *why, size_t why_size)
+{
+	const struct settings *s = &app->settings;
+	struct seat_lock_settings settings = {
+		.locking_ms = (unsigned)s->lock_locking_ms, .wait_ms = (unsigned)s->lock_wait_ms};
+
+	if (strcmp(s->lock_mode, "none") == 0 || strcmp(s->redis_url, "none") == 0)
+		return true;
+	if (strcmp(s->lock_mode, "redlock") == 0) {
+		struct redlock_settings nodes = {.urls = s->lock_redlock_urls,
+			.node = *redis,
+			.life_ms = settings.locking_ms};
+		nodes.node.deadline_ms = (unsigned)s->lock_redlock_deadline_ms;
+		app->redlock = redlock_new(app->base, &nodes, why, why_size);
+		if (app->redlock == NULL)
+			return false;
+		settings.redlock = app->redlock;
+	}
+	app->locks = seat_locks_new(app->base, app->redis, &settings);
+	return true;
+}
+
 static bool open_redis(struct app *app, char *why, size_t why_size)
 {
 	const struct settings *s = &app->settings;
@@ -142,12 +166,7 @@ static bool open_redis(struct app *app, char *why, size_t why_size)
 		return false;
 	redis_on_change(app->redis, redis_changed, app);
 	app->queue = queue_new(app->redis);
-	if (strcmp(s->lock_mode, "redis") == 0 && strcmp(s->redis_url, "none") != 0) {
-		struct seat_lock_settings locks = {.locking_ms = (unsigned)s->lock_locking_ms,
-			.wait_ms = (unsigned)s->lock_wait_ms};
-		app->locks = seat_locks_new(app->base, app->redis, &locks);
-	}
-	return true;
+	return open_locks(app, &settings, why, why_size);
 }
 
 /* --- the app --- */
@@ -158,6 +177,7 @@ static void make_keys(struct app *app)
 
 	app->token_key = token_key_new(s->auth_queue_secret, strlen(s->auth_queue_secret));
 	app->access_token_key = authenticate_key(s);
+	app->optimistic = strcmp(s->seat_strategy, "optimistic") == 0;
 	app->pace = (struct queue_pace){
 		s->queue_poll_min_ms, s->queue_poll_max_ms, s->queue_polls_per_second};
 }
@@ -208,6 +228,8 @@ static void app_close(struct app *app)
 		pg_free(app->pg);
 	if (app->queue != NULL)
 		queue_free(app->queue);
+	if (app->redlock != NULL)
+		redlock_free(app->redlock); /* what it answers goes on to Redis */
 	if (app->redis != NULL)
 		redis_free(app->redis);
 	if (app->listener != NULL)
@@ -260,6 +282,8 @@ static void turn(struct app *app, bool *again)
 	*again = net_turn(app->net);
 	queue_turn(app->queue);
 	seat_maps_turn(app->seat_maps);
+	if (app->redlock != NULL)
+		redlock_turn(app->redlock);
 	redis_turn(app->redis);
 	redis_turn(app->listener);
 	pg_turn(app->pg);
@@ -293,6 +317,8 @@ bool app_ready(const struct app *app)
 
 bool app_degraded(const struct app *app)
 {
+	if (app->redlock != NULL && !redlock_up(app->redlock))
+		return true;
 	return strcmp(app->settings.redis_url, "none") != 0 && !redis_up(app->redis);
 }
 
@@ -323,6 +349,13 @@ static bool settled(const struct app *app)
 	return app->counters.in_flight == 0 && net_connections(app->net) == 0;
 }
 
+static bool stores_pending(const struct app *app)
+{
+	return pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0 ||
+	       (app->redlock != NULL && redlock_pending(app->redlock) > 0) ||
+	       outbox_busy(app->outbox);
+}
+
 /* Serves until a signal; then until what is in flight has ended. False where it did not end in time. */
 static bool run(struct app *app)
 {
@@ -339,11 +372,9 @@ static bool run(struct app *app)
 	/* Ticks and sweeps under way, and what nobody waits for. */
 	app->stopping = true;
 	end_ms = clock_mono_ms() + SETTLE_MS;
-	while ((pg_pending(app->pg) > 0 || redis_pending(app->redis) > 0 ||
-		       outbox_busy(app->outbox)) &&
-		!app->stop_at_once && clock_mono_ms() < end_ms)
+	while (stores_pending(app) && !app->stop_at_once && clock_mono_ms() < end_ms)
 		turn(app, &again);
-	return settled(app) && pg_pending(app->pg) == 0 && redis_pending(app->redis) == 0;
+	return settled(app) && !stores_pending(app);
 }
 
 static void *crypto_malloc(size_t size, const char *file, int line)

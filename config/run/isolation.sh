@@ -52,7 +52,7 @@ view() {
 trial_sql() {
 	local name
 	echo 'CREATE SCHEMA trial; CREATE TABLE trial.statements (name text, text text);'
-	for name in hold hold_quantity pay cancel sweep; do
+	for name in hold hold_optimistic hold_quantity pay cancel sweep; do
 		echo "INSERT INTO trial.statements VALUES ('$name', \$\$$(<"db/statements/$name.sql")\$\$);"
 	done
 	# The views read the clock of the trial, which is not there before them, and some of its views are of theirs.

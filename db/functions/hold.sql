@@ -5,6 +5,10 @@
 -- statements that begin after the last lock was had and so see what its former owner did. A seat that
 -- several requests of a batch want goes to the first of them. Refusals are rows, never errors.
 --
+-- optimistic: seats are read without a lock, and whoever finds one taken is refused by that, having waited for nobody.
+-- Only the seats of requests that find all of theirs free are locked, where they still are as they were read: see
+-- claim_seats.sql. A request that lost one meanwhile is to be asked again (outcome 5).
+--
 -- The limit is of one person's seats in one performance, held and paid together. The same person may ask for
 -- more under other keys at the same time: within a batch they are counted one after the other, and those of
 -- other batches wait for the limit's lock.
@@ -12,7 +16,8 @@
 -- Parameters are arrays with an element a request, where nothing else is said. The settings keep a plan
 -- that was made while the tables were small from reading whole tables once they are large.
 --
--- outcome: 0 reply, 1 key used with another body, 2 key unknown (replay_only), 3 no such seat, 4 the limit.
+-- outcome: 0 reply, 1 key used with another body, 2 key unknown (replay_only), 3 no such seat, 4 the limit,
+-- 5 ask again.
 -- heads: the start of the problem document seat_unavailable, up to the request id.
 CREATE OR REPLACE FUNCTION hold(
 	key_locks bigint[], -- numbers to lock the keys by, ascending
@@ -30,7 +35,8 @@ CREATE OR REPLACE FUNCTION hold(
 	currency text,
 	heads text[],
 	pass_nonces bigint[], -- 0 where no pass was asked for
-	user_limit bigint)    -- of seats; one for all requests; 0 for none
+	user_limit bigint,    -- of seats; one for all requests; 0 for none
+	optimistic boolean DEFAULT false)
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
 	held_id bigint, held_until timestamptz, -- of a 201, as long as the hold stands
@@ -52,6 +58,7 @@ DECLARE
 	seat_prices bigint[];
 	seat_json text[];
 	all_found boolean;
+	conflicts boolean[]; -- by request, where optimistic: a seat was lost between reading and locking it
 	-- People and performances, by request.
 	person_firsts bigint[]; -- the batch's first request of this person for this performance …
 	person_counts bigint[]; -- … at which stands how many seats that person has, after the requests so far
@@ -82,18 +89,35 @@ DECLARE
 BEGIN
 	kept := kept_replies(key_locks, keys);
 
-	-- Seats: what a locking read returns is the row as its last owner left it.
-	SELECT array_agg(s.id), array_agg(s.performance_id), array_agg(s.status = 'sold'),
-		array_agg(s.hold_expires_at), array_agg(s.reservation_id), array_agg(s.version),
-		array_agg(s.price),
-		array_agg(seat_document(s.id, s.section, s.row_name, s.number, s.price))
-	INTO found_ids, seat_performances, seat_sold, seat_until, seat_reservations, seat_versions,
-		seat_prices, seat_json
-	FROM (SELECT * FROM seats WHERE seats.id = ANY (seat_ids) ORDER BY seats.id FOR UPDATE) s;
+	IF optimistic THEN
+		SELECT array_agg(s.id), array_agg(s.performance_id), array_agg(s.status = 'sold'),
+			array_agg(s.hold_expires_at), array_agg(s.reservation_id), array_agg(s.version),
+			array_agg(s.price),
+			array_agg(seat_document(s.id, s.section, s.row_name, s.number, s.price))
+		INTO found_ids, seat_performances, seat_sold, seat_until, seat_reservations, seat_versions,
+			seat_prices, seat_json
+		FROM (SELECT * FROM seats WHERE seats.id = ANY (seat_ids) ORDER BY seats.id) s;
+		lapsed_at := clock_timestamp();
+		conflicts := claim_seats(
+			ARRAY(SELECT (kept[n]).key IS NULL AND NOT replay_only[n]
+				FROM generate_subscripts(keys, 1) AS n ORDER BY n),
+			seat_firsts, seat_lasts, seat_places, seat_ids, found_ids, seat_versions,
+			ARRAY(SELECT f.id FROM unnest(found_ids, seat_sold, seat_until) AS f(id, sold, until)
+				WHERE NOT f.sold AND (f.until IS NULL OR f.until <= lapsed_at)));
+	ELSE
+		-- What a locking read returns is the row as its last owner left it.
+		SELECT array_agg(s.id), array_agg(s.performance_id), array_agg(s.status = 'sold'),
+			array_agg(s.hold_expires_at), array_agg(s.reservation_id), array_agg(s.version),
+			array_agg(s.price),
+			array_agg(seat_document(s.id, s.section, s.row_name, s.number, s.price))
+		INTO found_ids, seat_performances, seat_sold, seat_until, seat_reservations, seat_versions,
+			seat_prices, seat_json
+		FROM (SELECT * FROM seats WHERE seats.id = ANY (seat_ids) ORDER BY seats.id FOR UPDATE) s;
+		lapsed_at := clock_timestamp();
+	END IF;
 	all_found := cardinality(found_ids) = cardinality(seat_ids);
 
 	-- Reservations: of holds on these seats that have lapsed.
-	lapsed_at := clock_timestamp();
 	lapsing := ARRAY(
 		SELECT l.reservation_id FROM unnest(seat_reservations, seat_until) AS l(reservation_id, until)
 		WHERE l.until <= lapsed_at);
@@ -171,6 +195,10 @@ BEGIN
 			reply_status := 409;
 			reply_body := heads[1] || substr(to_json(request_ids[request])::text, 2)
 				|| ',"seat_ids":[' || array_to_string(taken_ids, ',') || ']}';
+		ELSIF conflicts[request] THEN
+			outcome := 5;
+			RETURN NEXT;
+			CONTINUE;
 		ELSIF user_limit > 0 AND person_counts[person_firsts[request]]
 			+ seat_lasts[request] - seat_firsts[request] + 1 > user_limit THEN
 			outcome := 4;

@@ -128,6 +128,28 @@ Test(hold, where_others_are_deciding_it_asks_again_and_waits)
 	stage_close(stage);
 }
 
+/* Seats that are named and looked at optimistically: lost three times, they are locked before they are judged. */
+Test(hold, who_is_too_slow_three_times_locks_first)
+{
+	struct stage *stage = stage_open();
+	struct conn *conn = post(stage, "k", stage_pass(stage), BODY);
+
+	stage->app.optimistic = true;
+	stage_answer_lock(stage, SEAT_LOCK_OURS);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_not(asked_to_wait(stage));
+		cr_expect(CONTAINER_OF(stage->ops[0], struct store_hold, op)->optimistic);
+		stage_answer_hold(stage, DB_OK, STORE_UNDECIDED, 0, false, "");
+		cr_expect_eq(conn->replies, 0);
+	}
+	cr_expect(asked_to_wait(stage));
+	cr_expect_eq(stage->app.counters.seat_conflicts, 3);
+	stage_answer_hold(stage, DB_OK, STORE_REPLY, 201, false, "{\"id\":1}");
+	cr_expect_eq(conn->status, 201);
+	cr_expect_str_eq(stage->said, "hold;holding;drop;");
+	stage_close(stage);
+}
+
 Test(hold, it_does_not_ask_again_for_ever)
 {
 	enum { TRIES = 6 };

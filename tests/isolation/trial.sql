@@ -121,10 +121,11 @@ $$;
 
 -- The buyers. Each call is one batch, each argument one request of it; an outcome other than a reply has status 0.
 
--- 'key person seat,seat…'
-CREATE PROCEDURE trial.buyers_hold(VARIADIC requests text[]) LANGUAGE plpgsql AS $$
+-- 'key person seat,seat…', by one of the statements; gives back the requests that are to be asked again.
+CREATE FUNCTION trial.hold_by(statement text, requests text[]) RETURNS text[] LANGUAGE plpgsql AS $$
 DECLARE
 	keys text[] := trial.words(requests, 1);
+	undecided text[];
 	wanted text[] := trial.words(requests, 3);
 	all_seats bigint[];
 	firsts bigint[];
@@ -140,12 +141,35 @@ BEGIN
 			FROM unnest(string_to_array(seats, ',')::bigint[]) AS seat ORDER BY 1);
 		lasts := lasts || cardinality(places)::bigint;
 	END LOOP;
-	EXECUTE 'INSERT INTO trial.replies SELECT ''hold'', ($17::text[])[op], held_id, reply_status, replayed, reply_body
-		FROM (' || trial.statement('hold') || ') t'
+	EXECUTE 'WITH told AS (SELECT * FROM (' || trial.statement(hold_by.statement) || ') t), kept AS (
+			INSERT INTO trial.replies
+			SELECT ''hold'', ($17::text[])[op], held_id, reply_status, replayed, reply_body FROM told
+			WHERE outcome <> 5)
+		SELECT array_agg(($18::text[])[op] ORDER BY op) FROM told WHERE outcome = 5'
+	INTO undecided
 	USING trial.key_locks(keys), trial.digests(keys), trial.digests(wanted), keys,
 		trial.words(requests, 2)::bigint[], trial.each(1::bigint, requests), trial.each(300000::bigint, requests),
 		trial.each(false, requests), firsts, lasts, places, all_seats, 'KRW',
-		ARRAY[trial.head('seat_unavailable')], trial.each(0::bigint, requests), 3::bigint, keys;
+		ARRAY[trial.head('seat_unavailable')], trial.each(0::bigint, requests), 3::bigint, keys, requests;
+	RETURN undecided;
+END
+$$;
+
+CREATE PROCEDURE trial.buyers_hold(VARIADIC requests text[]) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM trial.hold_by('hold', requests);
+END
+$$;
+
+-- The optimistic ones. Who is told to ask again does, each time in a transaction of its own, and at last under the
+-- locks, as in the server.
+CREATE PROCEDURE trial.buyers_try(VARIADIC requests text[]) LANGUAGE plpgsql AS $$
+BEGIN
+	FOR attempt IN 1 .. 3 LOOP
+		requests := trial.hold_by(CASE WHEN attempt < 3 THEN 'hold_optimistic' ELSE 'hold' END, requests);
+		EXIT WHEN requests IS NULL;
+		COMMIT;
+	END LOOP;
 END
 $$;
 

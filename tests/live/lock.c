@@ -59,7 +59,7 @@ static void own_redis_stop(void)
 
 static void open_locks(unsigned count, unsigned locking_ms, unsigned wait_ms)
 {
-	struct seat_lock_settings settings = {locking_ms, wait_ms};
+	struct seat_lock_settings settings = {.locking_ms = locking_ms, .wait_ms = wait_ms};
 	rig_open(&rig, count);
 	event = rig_random_id();
 	for (unsigned i = 0; i < count; i++)
@@ -796,7 +796,7 @@ Test(lock, who_still_waits_at_the_end_is_told)
 Test(lock, without_redis_postgresql_decides_alone)
 {
 	struct buyer buyer;
-	struct seat_lock_settings settings = {LOCKING_MS, 1000};
+	struct seat_lock_settings settings = {.locking_ms = LOCKING_MS, .wait_ms = 1000};
 	rig_open_at(&rig, 1, "none", 500);
 	locks[0] = seat_locks_new(rig.base, rig.redis[0], &settings);
 	event = rig_random_id();
@@ -818,7 +818,7 @@ Test(lock, an_error_of_redis_is_as_if_it_were_away)
 Test(lock, a_refusal_that_comes_too_late_is_not_kept)
 {
 	struct buyer first, second;
-	struct seat_lock_settings settings = {60000, 0};
+	struct seat_lock_settings settings = {.locking_ms = 60000};
 	own_redis_start();
 	rig_open_at(&rig, 1, own.url, 500);
 	locks[0] = seat_locks_new(rig.base, rig.redis[0], &settings);

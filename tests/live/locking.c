@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "lock/redlock.h"
 #include "lock/seat_lock.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
@@ -74,6 +75,8 @@ static void turn(struct rig *rig)
 {
 	for (unsigned i = 0; i < rig->count; i++)
 		redis_turn(rig->redis[i]);
+	if (rig->redlock)
+		redlock_turn(rig->redlock);
 	event_base_loop(rig->base, EVLOOP_ONCE);
 	clock_turn();
 }

@@ -10,6 +10,7 @@
 
 struct event;
 struct event_base;
+struct redlock;
 
 enum { RIG_CONNECTIONS = 4, RIG_TEXT_SIZE = 512 };
 
@@ -18,6 +19,7 @@ struct rig {
 	struct event *pulse; /* keeps the loop turning while nothing happens */
 	struct redis *redis[RIG_CONNECTIONS];
 	unsigned count;
+	struct redlock *redlock; /* the test's, NULL where it has none; turned with the others */
 	char text[RIG_TEXT_SIZE]; /* the last answer of rig_ask */
 	int64_t number;
 };

@@ -88,6 +88,29 @@ Test(one_seat, without_locks_in_redis)
 	one_gets_it(&(struct world_options){.instances = 2, .flags = {"--lock.mode=none"}});
 }
 
+Test(one_seat, with_redlock)
+{
+	one_gets_it(&(struct world_options){.instances = 2, .redlock = 3});
+}
+
+Test(one_seat, optimistic_with_redis)
+{
+	one_gets_it(
+		&(struct world_options){.instances = 2, .flags = {"--seat.strategy=optimistic"}});
+}
+
+Test(one_seat, optimistic_without_locks_in_redis)
+{
+	one_gets_it(&(struct world_options){
+		.instances = 2, .flags = {"--lock.mode=none", "--seat.strategy=optimistic"}});
+}
+
+Test(one_seat, optimistic_with_redlock)
+{
+	one_gets_it(&(struct world_options){
+		.instances = 2, .redlock = 3, .flags = {"--seat.strategy=optimistic"}});
+}
+
 /* Each who holds the seat pays for it. */
 static size_t pay_all(struct world *world, struct crowd *holds, struct crowd *payments)
 {

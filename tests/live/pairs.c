@@ -34,9 +34,11 @@ static void add_hold(struct world *world, size_t i, const int64_t *seat_ids, siz
 	crowd_add(crowd, &world->instances[i % world->options.instances], &call);
 }
 
-static struct world *open_world(const char *mode)
+/* redlock: over how many Redis, or 0. */
+static struct world *open_world(const char *flag, const char *other_flag, unsigned redlock)
 {
-	return deadlocks_world_open(&(struct world_options){.instances = 2, .flags = {mode}});
+	return deadlocks_world_open(&(struct world_options){
+		.instances = 2, .redlock = redlock, .flags = {flag, other_flag}});
 }
 
 static void check_answers(struct world *world, struct crowd *crowd)
@@ -52,9 +54,9 @@ static void check_answers(struct world *world, struct crowd *crowd)
 	invariants_hold(&(struct invariants_input){.db = world->db});
 }
 
-static void same_two(const char *mode)
+static void same_two(const char *flag, const char *other_flag, unsigned redlock)
 {
-	struct world *world = open_world(mode);
+	struct world *world = open_world(flag, other_flag, redlock);
 	struct crowd *crowd = crowd_new();
 
 	world_fill(world, BUYERS, 0, &(struct sale_options){.seats_per_row = 2});
@@ -76,12 +78,22 @@ static void same_two(const char *mode)
 
 Test(pairs, same_two_with_redis)
 {
-	same_two("--lock.mode=redis");
+	same_two("--lock.mode=redis", NULL, 0);
 }
 
 Test(pairs, same_two_without_locks_in_redis)
 {
-	same_two("--lock.mode=none");
+	same_two("--lock.mode=none", NULL, 0);
+}
+
+Test(pairs, same_two_with_redlock)
+{
+	same_two(NULL, NULL, 3);
+}
+
+Test(pairs, same_two_optimistic_without_locks_in_redis)
+{
+	same_two("--lock.mode=none", "--seat.strategy=optimistic", 0);
 }
 
 /* From two to so many different seats in any order. */
@@ -101,9 +113,9 @@ static size_t pick_seats(
 	return count;
 }
 
-static void overlap(const char *mode)
+static void overlap(const char *flag, const char *other_flag, unsigned redlock)
 {
-	struct world *world = open_world(mode);
+	struct world *world = open_world(flag, other_flag, redlock);
 	unsigned seed = (unsigned)time(NULL), random = seed;
 	struct crowd *crowd = crowd_new();
 
@@ -123,12 +135,32 @@ static void overlap(const char *mode)
 
 Test(pairs, overlapping_with_redis)
 {
-	overlap("--lock.mode=redis");
+	overlap("--lock.mode=redis", NULL, 0);
 }
 
 Test(pairs, overlapping_without_locks_in_redis)
 {
-	overlap("--lock.mode=none");
+	overlap("--lock.mode=none", NULL, 0);
+}
+
+Test(pairs, overlapping_with_redlock)
+{
+	overlap(NULL, NULL, 3);
+}
+
+Test(pairs, overlapping_optimistic_with_redis)
+{
+	overlap("--seat.strategy=optimistic", NULL, 0);
+}
+
+Test(pairs, overlapping_optimistic_without_locks_in_redis)
+{
+	overlap("--lock.mode=none", "--seat.strategy=optimistic", 0);
+}
+
+Test(pairs, overlapping_optimistic_with_redlock)
+{
+	overlap("--seat.strategy=optimistic", NULL, 3);
 }
 
 /* --- the storm --- */
@@ -226,10 +258,10 @@ static unsigned storm_ms(void)
 	return seconds != NULL ? (unsigned)strtoul(seconds, NULL, 10) * 1000 : STORM_MS;
 }
 
-static void run_storm(const char *mode)
+static void run_storm(const char *flag, const char *other_flag, unsigned redlock)
 {
 	struct storm *storm = must_calloc(1, sizeof *storm);
-	struct world *world = storm->world = open_world(mode);
+	struct world *world = storm->world = open_world(flag, other_flag, redlock);
 
 	storm->random = (unsigned)time(NULL);
 	printf("seed %u\n", storm->random);
@@ -255,10 +287,20 @@ static void run_storm(const char *mode)
 
 Test(pairs, storm_with_redis, .timeout = 300)
 {
-	run_storm("--lock.mode=redis");
+	run_storm("--lock.mode=redis", NULL, 0);
 }
 
 Test(pairs, storm_without_locks_in_redis, .timeout = 300)
 {
-	run_storm("--lock.mode=none");
+	run_storm("--lock.mode=none", NULL, 0);
+}
+
+Test(pairs, storm_with_redlock, .timeout = 300)
+{
+	run_storm(NULL, NULL, 3);
+}
+
+Test(pairs, storm_optimistic_without_locks_in_redis, .timeout = 300)
+{
+	run_storm("--lock.mode=none", "--seat.strategy=optimistic", 0);
 }

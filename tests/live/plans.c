@@ -13,6 +13,7 @@
 
 EMBED(plans_sql, "tests/live/plans.sql");
 EMBED(plans_hold_sql, "db/statements/hold.sql");
+EMBED(plans_hold_optimistic_sql, "db/statements/hold_optimistic.sql");
 EMBED(plans_hold_quantity_sql, "db/statements/hold_quantity.sql");
 EMBED(plans_pay_sql, "db/statements/pay.sql");
 EMBED(plans_cancel_sql, "db/statements/cancel.sql");
@@ -58,6 +59,10 @@ static const struct hot hots[] = {
 		"EXECUTE hold('{1,2}', keys('hold'), '{b,b}', '{r,r}', '{5,6}', '{1,1}', '{60000,60000}',"
 		" '{f,f}', '{1,3}', '{2,4}', '{3,4,1,2}', ARRAY[800 * run() + 3, 800 * run() + 4,"
 		" 9000 + 10 * run(), 9001 + 10 * run()], 'KRW', '{x}', '{0,0}', 10)"},
+	{"hold_optimistic", plans_hold_optimistic_sql,
+		"EXECUTE hold_optimistic('{1,2}', keys('hold_optimistic'), '{b,b}', '{r,r}', '{5,6}', '{1,1}',"
+		" '{60000,60000}', '{f,f}', '{1,3}', '{2,4}', '{3,4,1,2}', ARRAY[800 * run() + 11,"
+		" 800 * run() + 12, 9005 + 10 * run(), 9006 + 10 * run()], 'KRW', '{x}', '{0,0}', 10)"},
 	/* One of any section, and one of the second; with a lock for the limit. */
 	{"hold_quantity", plans_hold_quantity_sql,
 		"EXECUTE hold_quantity('{7,8}', keys('hold_quantity'), '{b,b}', '{r,r}', '{7,8}', '{1,1}',"

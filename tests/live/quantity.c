@@ -134,6 +134,11 @@ Test(quantity, more_than_there_are_without_locks_in_redis)
 	more_than_there_are(&(struct world_options){.instances = 2, .flags = {"--lock.mode=none"}});
 }
 
+Test(quantity, more_than_there_are_with_redlock)
+{
+	more_than_there_are(&(struct world_options){.instances = 2, .redlock = 3});
+}
+
 Test(quantity, more_than_there_are_without_redis)
 {
 	more_than_there_are(&(struct world_options){.instances = 2, .no_redis = true});

@@ -9,7 +9,7 @@ CREATE OR REPLACE FUNCTION hold(
 	key_locks bigint[], keys bytea[], bodies bytea[], request_ids text[], user_ids bigint[],
 	performance_ids bigint[], ttls_ms bigint[], replay_only boolean[], seat_firsts bigint[],
 	seat_lasts bigint[], seat_places bigint[], seat_ids bigint[], currency text, heads text[],
-	pass_nonces bigint[], user_limit bigint)
+	pass_nonces bigint[], user_limit bigint, optimistic boolean DEFAULT false)
 RETURNS TABLE (
 	op bigint, outcome bigint, reply_status bigint, replayed boolean, reply_body text,
 	held_id bigint, held_until timestamptz, taken_ids bigint[], taken_sold bigint[])

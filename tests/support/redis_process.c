@@ -63,6 +63,12 @@ void redis_process_stop(struct redis_process *redis)
 	cr_assert(ended && status == 0, "redis-server did not end well: status %d", status);
 }
 
+void redis_process_kill(struct redis_process *redis)
+{
+	process_kill(redis->pid);
+	redis->pid = 0;
+}
+
 redisContext *redis_process_connect(const struct redis_process *redis)
 {
 	redisContext *connection = redisConnectUnix(redis->socket);

@@ -19,6 +19,9 @@ void redis_process_start(struct redis_process *redis);
 /* SIGTERM: it writes its AOF and ends. */
 void redis_process_stop(struct redis_process *redis);
 
+/* SIGKILL: it has no time for anything. Also of one that is frozen. */
+void redis_process_kill(struct redis_process *redis);
+
 /* A blocking connection; free with redisFree. */
 redisContext *redis_process_connect(const struct redis_process *redis);
 

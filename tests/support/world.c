@@ -106,6 +106,34 @@ void people_free(struct people *people)
 	*people = (struct people){0};
 }
 
+/* A folder each, named by its number. */
+static void open_nodes(struct world *world)
+{
+	size_t len = (size_t)snprintf(
+		world->redlock_urls, sizeof world->redlock_urls, "--lock.redlock_urls=");
+
+	cr_assert(world->options.redlock <= WORLD_NODES_MAX);
+	for (unsigned i = 0; i < world->options.redlock; i++) {
+		const char *folder = textf(world, "%s/%u", world->folder, i + 1);
+
+		cr_assert(mkdir(folder, 0700) == 0);
+		redis_process_open(&world->nodes[i], folder);
+		len += (size_t)snprintf(world->redlock_urls + len, sizeof world->redlock_urls - len,
+			"%s%s", i > 0 ? "," : "", world->nodes[i].url);
+		cr_assert(len < sizeof world->redlock_urls);
+	}
+}
+
+static void add_flag(struct instance *instance, const char *flag)
+{
+	size_t i = 0;
+
+	while (instance->flags[i] != NULL)
+		i++;
+	cr_assert(i < INSTANCE_FLAGS_MAX - 1);
+	instance->flags[i] = flag;
+}
+
 static void set_up_instances(struct world *world)
 {
 	for (unsigned i = 0; i < world->options.instances; i++) {
@@ -116,6 +144,10 @@ static void set_up_instances(struct world *world)
 		instance->name = world->names[i];
 		instance->env = world->env;
 		memcpy(instance->flags, world->options.flags, sizeof instance->flags);
+		if (world->options.redlock > 0) {
+			add_flag(instance, "--lock.mode=redlock");
+			add_flag(instance, world->redlock_urls);
+		}
 	}
 }
 
@@ -146,6 +178,7 @@ struct world *world_open(const struct world_options *options)
 	world->db = database_connect(world->database_url);
 	if (!world->options.no_redis)
 		redis_process_open(&world->redis, world->folder);
+	open_nodes(world);
 	set_env(world);
 	set_up_instances(world);
 	if (!world->options.unmigrated) {
@@ -162,6 +195,8 @@ void world_close(struct world *world)
 	for (unsigned i = 0; i < world->options.instances; i++)
 		instance_stop(&world->instances[i]);
 	redis_process_stop(&world->redis);
+	for (unsigned i = 0; i < world->options.redlock; i++)
+		redis_process_stop(&world->nodes[i]);
 	PQfinish(world->db);
 	database_drop(world->database_name);
 	people_free(&world->admins);

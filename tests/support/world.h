@@ -11,11 +11,13 @@
 #include "tests/support/instance.h"
 #include "tests/support/redis_process.h"
 
-enum { WORLD_INSTANCES_MAX = 4 };
+enum { WORLD_INSTANCES_MAX = 4, WORLD_NODES_MAX = 5 };
 
 struct world_options {
 	unsigned instances; /* 0: one */
 	bool no_redis; /* redis.url=none */
+	unsigned
+		redlock; /* lock.mode=redlock, over so many Redis of its own; 0: as the flags say */
 	bool share_port; /* all instances on the first one's */
 	bool unmigrated; /* the database stays empty and nothing is started: world_start goes on */
 	const char *flags[INSTANCE_FLAGS_MAX];
@@ -45,6 +47,8 @@ struct world {
 	const char *env[8];
 	PGconn *db;
 	struct redis_process redis;
+	struct redis_process nodes[WORLD_NODES_MAX]; /* of the Redlock */
+	char redlock_urls[WORLD_NODES_MAX * (REDIS_PATH_SIZE + 16) + 32];
 	struct instance instances[WORLD_INSTANCES_MAX];
 	char names[WORLD_INSTANCES_MAX][24];
 	struct people admins; /* one */
