@@ -2,4 +2,4 @@
 \set n :n + 1
 \set seat :first_seat + :client_id * :share + :n
 \set person :first_person + (:seat % :people)
-SELECT hold_one_of_ours(int8send(:seat) || int8send(:run), :person, :performance, :seat);
+SELECT hold_one_of_ours(int8send(:seat) || int8send(:run * 1000 + :client_id), :person, :performance, :seat);

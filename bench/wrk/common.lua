@@ -4,8 +4,8 @@ local common = {}
 
 -- The words of a file, line by line: {{'1', 'eyJ…'}, …}
 function common.read(variable)
-	local rows = {}
-	for line in io.lines(assert(os.getenv(variable), variable .. ' is not set')) do
+	local rows, path = {}, assert(os.getenv(variable), variable .. ' is not set')
+	for line in io.lines(path) do
 		local words = {}
 		for word in line:gmatch('%S+') do
 			words[#words + 1] = word
