@@ -436,4 +436,7 @@ def pgbench(lab, script, seconds, clients, **variables):
     text = output_of([
         pgbench_program(), "--no-vacuum", "-Mprepared", "-j1", f"-c{clients}", f"-T{seconds}",
         f"-f{BENCH / 'limits' / script}.sql", *words, lab.url_of("limits")])
-    return float(re.search(r"tps = ([\d.]+) \(without", text).group(1))
+    found = re.search(r"tps = ([\d.]+) \(without", text)
+    if found is None:
+        raise Failed(f"pgbench {script} with {clients} clients made no transaction")
+    return float(found.group(1))

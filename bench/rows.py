@@ -133,6 +133,7 @@ class Peer:
             **{member.upper(): str(value) for member, value in line.items()}})
         self.process = bench.lab.spawn(name, [BENCH / "peers/run.sh", name], self.environment)
         bench.lab.wait_for(self.process, self.port, "/v1/performances/1/seats/status")
+        wrk("status", self.port, 1, CONNECTIONS, PERFORMANCE=1)  # until every worker has come up
 
     def stop(self):
         self.lab.stop(self.process)

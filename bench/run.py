@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 
 import report
 import rows
@@ -45,7 +46,9 @@ def measure(bench, name):
     say(f"bench: {name}")
     try:
         lines = rows.ROWS[name](bench)
-    except Failed as why:
+    except Exception as why:  # whatever it is, the other rows are measured
+        if not isinstance(why, Failed):
+            traceback.print_exc()
         say(f"bench: {name}: {why}")
         lines = [rows.missing(name, "the whole row", why)]
     finally:
