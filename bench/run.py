@@ -9,6 +9,7 @@ where the programs are. Ends with 1 where a row could not be measured.
 
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import sys
@@ -60,6 +61,8 @@ def measure(bench, name):
 
 def main():
     os.chdir(ROOT)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     names, quick = chosen_rows(), bool(os.environ.get("QUICK"))
     look_around()
     for number in (signal.SIGTERM, signal.SIGHUP):
