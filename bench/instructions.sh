@@ -11,7 +11,8 @@
 # what it has counted and starts anew whenever metrics_start is called: GET /metrics is the mark between two parts.
 # A path's requests come one after the other over one connection, first a few of them, then many; the difference is
 # theirs alone, without what a mark and a connection cost. What the server does by itself is counted while it is idle,
-# and taken off by the time that a part took; its tickers are slowed down.
+# and taken off by the time that a part took; its tickers are slowed down, and PostgreSQL waits for no disk, which costs
+# the server no instruction.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/.."
 
@@ -20,7 +21,7 @@ recorded=bench/instructions.txt
 paths=(livez poll seats_status hold pay)
 few=5
 many=600
-many_written=120 # holds and payments wait for a disk
+many_written=120 # holds and payments, of which there are fewer to be had
 idle_s=5
 warm_up=30 # everybody, so that each access token is known
 people=30
@@ -39,11 +40,15 @@ clean_up() {
 	trap - EXIT
 	trap '' INT TERM HUP
 	stop_server || true
-	if [ -n "$folder" ]; then
-		config/run/stores.sh wipe "$folder"
-		rm -rf "$folder"
-	fi
+	end_stores
 	exit "$status"
+}
+
+end_stores() {
+	[ -n "$folder" ] || return 0
+	config/run/stores.sh wipe "$folder"
+	rm -rf "$folder"
+	folder=
 }
 
 # What the counts depend on, besides our own sources.
@@ -124,6 +129,7 @@ prepare() {
 	local line='"abandon_after_seconds": 86400, "pass_ttl_seconds": 86400'
 	settings=()
 	"$build/onsale" migrate >/dev/null
+	psql -X -q "$DATABASE_URL" -c 'alter database onsale set synchronous_commit = off'
 	admin_token=$("$build/onsale" users --count 1 --role admin | cut -d ' ' -f 2)
 	"$build/onsale" users --count "$people" --balance 1000000 >"$folder/tokens"
 	start_server env
@@ -253,28 +259,39 @@ record() {
 	cat "$recorded"
 }
 
-check() {
+# judge REPORT: counts, and sets `beyond`, how many paths are beyond what is tolerated.
+judge() {
 	local report=$1 path now before n=0 change verdict
-	if ! diff <(recorded_versions) <(versions) >"$report.versions"; then
-		echo "instructions: not judged: recorded with other versions (<) than are here (>):" >&2
-		cat "$report.versions" >&2
-		exit "$other_versions"
-	fi
 	count
 	echo "1..${#paths[@]}" >"$report"
 	while read -r path now; do
 		n=$((n + 1))
 		before=$(sed -n "s/^$path //p" "$recorded")
-		change=$(awk -v now="$now" -v before="${before:-0}" 'BEGIN { printf "%+.1f", 100 * now / (before ? before : 1) - 100 }')
+		change=$(awk -v now="$now" -v before="${before:-1}" 'BEGIN { printf "%+.1f", 100 * now / before - 100 }')
 		verdict=ok
-		awk -v change="$change" -v most="$tolerance_percent" 'BEGIN { exit change >= -most && change <= most ? 0 : 1 }' ||
-			verdict='not ok'
-		echo "$verdict $n - $path: $now instructions, $change % of the recorded ${before:-0}" | tee -a "$report"
+		awk -v change="$change" -v most="$tolerance_percent" \
+			'BEGIN { exit change >= -most && change <= most ? 0 : 1 }' || verdict='not ok'
+		echo "$verdict $n - $path: $now instructions, $change % of the recorded ${before:-none}" | tee -a "$report"
 	done <"$folder/counts"
-	echo "# pass $(grep -c '^ok' "$report")" >>"$report"
-	echo "# fail $(grep -c '^not ok' "$report")" >>"$report"
-	! grep -q '^not ok' "$report" ||
-		die "beyond $tolerance_percent %; where that is meant, record it: make instructions"
+	echo "# pass $(grep -c '^ok' "$report" || true)" >>"$report"
+	beyond=$(grep -c '^not ok' "$report" || true)
+	echo "# fail $beyond" >>"$report"
+}
+
+# Counted once more before it fails: on a machine that has much else to do, the idle time is not told apart well.
+check() {
+	if ! diff <(recorded_versions) <(versions) >"$1.versions"; then
+		echo "instructions: not judged: recorded with other versions (<) than are here (>):" >&2
+		cat "$1.versions" >&2
+		exit "$other_versions"
+	fi
+	judge "$1"
+	if [ "$beyond" -gt 0 ]; then
+		echo "instructions: once more"
+		end_stores
+		judge "$1"
+	fi
+	[ "$beyond" = 0 ] || die "beyond $tolerance_percent %; where that is meant, record it: make instructions"
 }
 
 trap clean_up EXIT

@@ -100,8 +100,8 @@ def write(outcome, folder):
     plots = draw(outcome, folder / "plots")
     parts = [
         "# Measured", "",
-        "Written by `make bench`; how each row is measured stands in `rows.py`. All of it ran on one machine: the server,",
-        "the stores, the load, and whatever was compared. A ratio is the median of the rounds' own ratios.", "",
+        "Written by `make bench`; how each row is measured stands in `rows.py`. All of it ran on one machine: the",
+        "server, the stores, the load, and whatever was compared. A ratio is the median of the rounds' own ratios.", "",
         markdown(["work", "measure", "measured", "to reach", "", ""], [cells(line) for line in outcome.lines]), "",
         *(f"![{path.stem}](plots/{path.name})" for path in plots), "",
         "## Where", "",

@@ -28,8 +28,8 @@ BEGIN
 	until := date_trunc('milliseconds', judged_at + interval '1 day');
 	held := nextval('reservations_id_seq');
 	reply := hold_document(held, performance,
-		seat_document(seat_row.id, seat_row.section, seat_row.row_name, seat_row.number, seat_row.price), seat_row.price, 'KRW',
-		until);
+		seat_document(seat_row.id, seat_row.section, seat_row.row_name, seat_row.number, seat_row.price),
+		seat_row.price, 'KRW', until);
 	UPDATE seats SET status = 'held', user_id = person, reservation_id = held, hold_expires_at = until,
 		version = version + 1
 	WHERE id = seat;
