@@ -8,6 +8,7 @@
 #   make storm    deadlock storms of a minute   make overload ten times the holds that can be had
 #   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
 #   make swarm    USERS=1000 people buy from a running make run
+#   make bench    beside nginx, webdis, pgbench and peers (QUICK=1: under 2 minutes; ONLY=polls,holds)
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
 # $(BUILD)/onsale, all but server/main.o make $(BUILD)/rooms.a, which each layer of tests links.
@@ -40,10 +41,12 @@ RUNS ?= 10000000
 TARGET ?=
 MINUTES ?=
 USERS ?= 1000
+QUICK ?=
+ONLY ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
 PLAIN_GOALS := clean clean-run run swarm tour test faults faults-check overload storm soak valgrind fresh layering docs help \
-	fuzz fuzz-coverage
+	fuzz fuzz-coverage bench instructions
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
 endif
@@ -76,11 +79,11 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
 .PHONY: all clean clean-run run swarm tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
-	help compile_commands fuzz fuzz-coverage fuzz-programs
+	help compile_commands fuzz fuzz-coverage fuzz-programs bench instructions
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,10s/^# *//p' Makefile
+	@sed -n '3,11s/^# *//p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -206,6 +209,19 @@ valgrind:
 	@BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/soak.sh valgrind
 
+# What it measures stands in bench/rows.py. It writes bench/RESULTS.md and bench/plots/, but not with QUICK.
+bench:
+	@config/run/packages.sh run bench
+	@$(MAKE) --no-print-directory -s BUILD='$(BUILD)' SANITIZER= all \
+		$(if $(wildcard bench/swarm/*.c),'$(BUILD)/swarm')
+	@QUICK='$(QUICK)' ONLY='$(ONLY)' BUILD='$(BUILD)' exec env --default-signal=INT,TERM python3 bench/run.py
+
+# Counts the hot paths' instructions anew; make test compares with what this leaves in bench/instructions.txt.
+instructions:
+	@config/run/packages.sh run test
+	@$(MAKE) --no-print-directory -s BUILD='$(BUILD)' SANITIZER= all
+	@BUILD='$(BUILD)' exec env --default-signal=INT,TERM bench/instructions.sh record
+
 lint: compile_commands
 	@BUILD='$(BUILD)' exec config/run/lint.sh
 
@@ -229,7 +245,7 @@ fresh:
 	@SUITES='$(SUITES)' exec config/run/fresh.sh
 
 clean:
-	rm -rf build build-*/ .test compile_commands.json
+	rm -rf build build-*/ .test .bench compile_commands.json
 
 clean-run:
 	@RUN_DIR='$(RUN_DIR)' config/run/clean-run.sh

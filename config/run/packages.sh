@@ -2,7 +2,7 @@
 # packages.sh SECTION…: installs what is missing of these sections of config/run/packages, through
 # apt-get, with sudo where not root. Where nothing is missing it only asks dpkg, and says nothing.
 #
-# Installing must start no PostgreSQL and no Redis of the system's, neither now nor at the next boot:
+# Installing must start no PostgreSQL, Redis, nginx or webdis of the system's, neither now nor at the next boot:
 # the part that runs as root (`packages.sh --install PACKAGE…`) sees to that and leaves no trace of it.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -108,21 +108,26 @@ put_back() {
 	rm -f "$log"
 }
 
-disable_redis() {
+# Those of them that were not there before.
+services=(redis-server nginx webdis)
+
+disable() {
 	if [ -d /run/systemd/system ]; then
-		systemctl disable --now redis-server.service >>"$log" 2>&1 || true
+		systemctl disable --now "$1.service" >>"$log" 2>&1 || true
 	elif command -v deb-systemd-helper >/dev/null; then
-		deb-systemd-helper disable redis-server.service >>"$log" 2>&1 || true
+		deb-systemd-helper disable "$1.service" >>"$log" 2>&1 || true
 	fi
-	update-rc.d redis-server disable >>"$log" 2>&1 || true
+	update-rc.d "$1" disable >>"$log" 2>&1 || true
 }
 
 install_as_root() {
-	local redis_was_there=
+	local service new_services=()
 	log=$(mktemp)
 	trap put_back EXIT
 	trap 'exit 1' INT TERM HUP
-	! is_installed redis-server || redis_was_there=1
+	for service in "${services[@]}"; do
+		is_installed "$service" || new_services+=("$service")
+	done
 	forbid_starting
 	case " $* " in
 	*" postgresql "*)
@@ -134,9 +139,9 @@ install_as_root() {
 	# What apt's lists name may be gone from the mirror: look again once.
 	apt install --no-install-recommends "$@" ||
 		{ apt update && apt install --no-install-recommends "$@"; }
-	if [ -z "$redis_was_there" ] && is_installed redis-server; then
-		disable_redis
-	fi
+	for service in "${new_services[@]}"; do
+		! is_installed "$service" || disable "$service"
+	done
 }
 
 update_as_root() {

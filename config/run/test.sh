@@ -2,8 +2,9 @@
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
 # "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
 # is node's test runner against the same sanitized server, isolation, which is PostgreSQL's isolationtester on the
-# functions alone, and fuzz, which is libFuzzer's programs for a minute. Of faults each kind that was injected
-# counts as a test; what SEED, MINUTES and others choose there stands in tests/faults/run.c.
+# functions alone, instructions, which is bench/instructions.sh on the plain build, and fuzz, which is libFuzzer's
+# programs for a minute. Of faults each kind that was injected counts as a test; what SEED, MINUTES and others choose
+# there stands in tests/faults/run.c.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
 # crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
@@ -13,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
 declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=480
-	[fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
+	[instructions]=300 [fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
 sanitized=$build-san
 output=$(readlink -m "${TEST_DIR:-.test}")
@@ -240,6 +241,20 @@ run_isolation() {
 	judge_layer isolation "$status" "$output/isolation.tap"
 }
 
+# What was recorded with other versions is not judged, and counts as nothing, which is said.
+run_instructions() {
+	local status=0
+	echo "layer instructions"
+	BUILD=$build run timeout -k 5 "${limit_seconds[instructions]}" bench/instructions.sh check \
+		"$output/instructions.tap" || status=$?
+	end_left_over
+	if [ "$status" = 77 ]; then
+		echo "instructions: not judged"
+	else
+		judge_layer instructions "$status" "$output/instructions.tap"
+	fi
+}
+
 # Only where it is asked for.
 run_storm() {
 	local status=0 report=$output/storm.tap
@@ -264,6 +279,7 @@ layers_to_run() {
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cjs]*" >/dev/null || echo "$layer"
 	done
+	case ${LAYER:-instructions} in instructions) echo instructions ;; esac
 	case ${LAYER:-} in bugs | storm) echo "$LAYER" ;; esac
 }
 
@@ -273,7 +289,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|fuzz' | sed 's/^bugs$/faults/; s/^storm$/live/')
+mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|instructions|fuzz' | sed 's/^bugs$/faults/; s/^storm$/live/')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -292,6 +308,7 @@ for layer in "${c_layers[@]}"; do
 done
 ! wanted openapi || run_openapi
 ! wanted isolation || run_isolation
+! wanted instructions || run_instructions
 ! wanted faults || run_faults
 ! wanted bugs || run_bugs
 ! wanted storm || run_storm
