@@ -137,6 +137,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/test
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
+$(BUILD)/fuzz/idp: $(BUILD)/obj/tests/support/idp.o
 
 -include $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.d) $(BUILD)/obj/tests/fuzz/support.d
 -include $(OBJECTS:.o=.d) $(SUPPORT_OBJECTS:.o=.d) $(foreach layer,$(LAYERS),$($(layer)_OBJECTS:.o=.d))
