@@ -13,6 +13,7 @@
 #include <hiredis/alloc.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <hiredis/sds.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -26,6 +27,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/reserve.h"
 
 enum {
 	SCRIPTS_MAX = 32,
@@ -980,6 +982,18 @@ void *hi_realloc(void *old, size_t size)
 char *hi_strdup(const char *text)
 {
 	return must_strdup(text);
+}
+
+/* What is written was written whole: the next command's buffer. hiredis does not look whether it got one. */
+sds sdsempty(void)
+{
+	sds empty;
+
+	do
+		empty = sdsnewlen("", 0);
+	while (empty == NULL && reserve_spend());
+	CHECK(empty != NULL);
+	return empty;
 }
 
 static void use_reserve(void)
