@@ -60,7 +60,7 @@ fuzz() {
 	local target=$1 dictionary=()
 	shift
 	[ ! -f "tests/fuzz/$target.dict" ] || dictionary=("-dict=tests/fuzz/$target.dict")
-	ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS='' \
+	ASAN_OPTIONS=detect_stack_use_after_return=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS='' \
 		"$build/fuzz/$target" "${dictionary[@]}" -timeout=20 -rss_limit_mb=2048 \
 		-print_final_stats=1 "$@"
 }

@@ -140,8 +140,8 @@ Test(allocation, all_fail)
 	struct shoppers *shoppers = shoppers_new(world, &world->sale, &world->people, 1);
 	shoppers_run(shoppers, LIMIT_MS, end_it, &night);
 	const struct shoppers_counts *counts = shoppers_counts(shoppers);
-	printf("%u paid, %u refused with 503, %u connections lost; the server ended %u times, after %" PRIu64
-	       " allocations that failed\n",
+	printf("%u paid, %u refused with 503, %u connections lost; the server ended %u times, "
+	       "after %" PRIu64 " allocations that failed\n",
 		counts->paid, counts->shed, counts->lost, night.ended,
 		(uint64_t)atomic_load(&night.allocations->failed));
 	cr_expect(night.ended == ENDS && counts->paid == SEATS && counts->lost > 0);
