@@ -3,7 +3,7 @@
  *   t  a time (RFC 3339): written and read again it is the same millisecond
  *   q  a query and a parameter's value, encoded: it comes out as it went in
  *   o  a list of origins and an origin: only what the list says is sent back, in lines of our own making
- *   a  a query with a page's after= and limit=: what is taken is in range and is the number that was written
+ *   a  a query with a page's after= and limit= and a flag: what is taken is in range and as it was written
  *   g  Accept-Encoding, and bytes: what was compressed, zlib unpacks
  *   h  a header's value, read as each of those that a flow reads: what is taken keeps its rules
  *   e  an e-mail address: one @ with something on both sides, and nothing that cannot be seen
@@ -29,12 +29,16 @@
 
 enum { OUT_MAX = 1024 * 1024, VALUE_MAX = 512, GZIP_WINDOW = 15 + 16, ENTRANTS_MAX = 64 };
 
-/* Now is a time, too, and has a name in HTTP. */
+/* Now is a time, too, and has a name in HTTP; and no two seeds are the same. */
 int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
 	char text[CLOCK_TEXT_SIZE];
+	uint8_t seed[SHUFFLE_SEED_SIZE], other[SHUFFLE_SEED_SIZE];
 	int64_t again;
 
+	shuffle_seed(seed);
+	shuffle_seed(other);
+	CHECK(memcmp(seed, other, sizeof seed) != 0);
 	clock_turn();
 	CHECK(clock_mono_ms() == clock_mono_us() / 1000 && clock_mono_us() <= clock_mono_us_now());
 	clock_format(clock_unix_ms(), text);
@@ -96,7 +100,12 @@ static void check_page(struct fuzz_input *input)
 	struct http_request http = {.query = query};
 	const struct request request = {.http = &http};
 	struct page page, again;
+	bool flag;
 
+	if (query_flag(NULL, &request, "available", &flag))
+		CHECK(!flag || http_query_count(query, "available") == 1);
+	else
+		CHECK(!flag && http_query_count(query, "available") > 0);
 	if (page_read(NULL, &request, &page)) {
 		CHECK(page.after >= 0 && page.limit >= 1 && page.limit <= PAGE_LIMIT_MAX);
 		CHECK(page.after == 0 || http_query_count(query, "after"));
@@ -262,6 +271,9 @@ static void check_shuffle(struct fuzz_input *input)
 	}
 	for (size_t i = 0; i < count; i++)
 		other[i] = list[count - 1 - i];
+	shuffle_commitment(seed, digest);
+	shuffle_commitment(seed, again);
+	CHECK(memcmp(digest, again, sizeof digest) == 0);
 	shuffle_order(seed, list, count, digest);
 	shuffle_order(seed, other, count, again);
 	CHECK(memcmp(digest, again, sizeof digest) == 0);

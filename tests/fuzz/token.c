@@ -15,6 +15,7 @@ int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 	static const char ours[] = "a secret of the queue, long enough";
 	static const char theirs[] = "a secret of the queue, long enougH";
 
+	token_key_free(token_key_new(ours, strlen(ours)));
 	key = token_key_new(ours, strlen(ours));
 	foreign = token_key_new(theirs, strlen(theirs));
 	return 0;
@@ -69,12 +70,25 @@ static void sign_challenge(const struct signup_challenge *challenge, char text[T
 	CHECK(memcmp(challenge, &again, sizeof again) == 0);
 }
 
+/* A pseudonym is the same each time, and another secret's is another one. */
+static void check_entrant(int64_t event_id, int64_t user_id)
+{
+	uint8_t entrant[ENTRANT_SIZE], again[ENTRANT_SIZE], other[ENTRANT_SIZE];
+
+	entrant_of(key, event_id, user_id, entrant);
+	entrant_of(key, event_id, user_id, again);
+	entrant_of(foreign, event_id, user_id, other);
+	CHECK(memcmp(entrant, again, sizeof entrant) == 0);
+	CHECK(memcmp(entrant, other, sizeof entrant) != 0);
+}
+
 static void sign(struct fuzz_input *input, uint64_t kind, char text[TOKEN_TEXT_SIZE])
 {
 	int64_t fields[4];
 
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
 		fields[i] = (int64_t)fuzz_take(input, 8);
+	check_entrant(fields[0], fields[1]);
 	if (kind == 0)
 		sign_token(&(struct queue_token){fields[0], fields[1], fields[2], fields[3]}, text);
 	else if (kind == 1)
