@@ -145,6 +145,12 @@ $(foreach layer,$(LAYERS),$(eval $(call layer_program,$(layer))))
 TEST_PROGRAMS := $(foreach layer,$(LAYERS),$(if $(wildcard tests/$(layer)/*.c),$(BUILD)/tests/$(layer)))
 tests: $(TEST_PROGRAMS)
 
+# What tests load into a server of theirs: tests/support/allocations.h.
+$(BUILD)/tests/preload.so: tests/preload/allocations.c tests/support/allocations.h Makefile
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(COMPILE) $(WARNINGS) -fno-builtin -fPIC -shared -o $@ $<
+
 # A fuzz target is one file of tests/fuzz, linked with libFuzzer: by clang, as config/run/fuzz.sh calls it.
 FUZZ_TARGETS := $(filter-out support,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c)))
 FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
@@ -153,6 +159,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(BUILD)/obj/test
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $^ $(LIBRARIES)
+$(BUILD)/fuzz/idp: $(BUILD)/obj/tests/support/idp.o
 
 -include $(FUZZ_TARGETS:%=$(BUILD)/obj/tests/fuzz/%.d) $(BUILD)/obj/tests/fuzz/support.d
 -include $(SWARM_OBJECTS:.o=.d)

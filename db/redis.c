@@ -10,8 +10,10 @@
 #include "db/redis.h"
 
 #include <event2/event.h>
+#include <hiredis/alloc.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+#include <hiredis/sds.h>
 #include <errno.h>
 #include <netdb.h>
 #include <poll.h>
@@ -25,6 +27,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/reserve.h"
 
 enum {
 	SCRIPTS_MAX = 32,
@@ -958,11 +961,59 @@ static struct event *new_timer(struct redis *redis, event_callback_fn on_timer)
 	return timer;
 }
 
+/* hiredis without memory ends the process, or loses the connection: it lives on the reserve, too. The one of Debian 12
+ * cannot be told: these are its own functions, replaced as the program is linked. */
+#if HIREDIS_MAJOR < 1
+void *hi_malloc(size_t size)
+{
+	return must_malloc(size);
+}
+
+void *hi_calloc(size_t count, size_t size)
+{
+	return must_calloc(count, size);
+}
+
+void *hi_realloc(void *old, size_t size)
+{
+	return must_realloc(old, size);
+}
+
+char *hi_strdup(const char *text)
+{
+	return must_strdup(text);
+}
+
+/* What is written was written whole: the next command's buffer. hiredis does not look whether it got one. */
+sds sdsempty(void)
+{
+	sds empty;
+
+	do
+		empty = sdsnewlen("", 0);
+	while (empty == NULL && reserve_spend());
+	CHECK(empty != NULL);
+	return empty;
+}
+
+static void use_reserve(void)
+{
+}
+#else
+static void use_reserve(void)
+{
+	hiredisAllocFuncs functions = {must_malloc, must_calloc, must_realloc, must_strdup, free};
+
+	hiredisSetAllocators(&functions);
+}
+#endif
+
 struct redis *redis_new(struct event_base *base, const struct redis_settings *settings,
 	const struct redis_script *const *scripts, char *why, size_t why_size)
 {
 	struct redis *redis = must_calloc(1, sizeof *redis);
 
+	use_reserve();
 	if (!redis_url_parse(settings->url, &redis->url, why, why_size) ||
 		(redis->url.kind == REDIS_URL_TCP && !find_addresses(redis, why, why_size))) {
 		free(redis);

@@ -12,12 +12,18 @@ static json_t *member(const struct json_object *object, const char *name)
 	return json_object_get((json_t *)(uintptr_t)object, name);
 }
 
-/* A NUL inside would make two texts look like one. */
+/* A NUL inside would make two texts look like one; proto/json.c puts another control character in its place where
+ * jansson does not take the whole. */
 static const char *text_of(const json_t *value)
 {
 	const char *text = json_string_value(value);
 
-	return text != NULL && strlen(text) == json_string_length(value) ? text : NULL;
+	if (text == NULL || strlen(text) != json_string_length(value))
+		return NULL;
+	for (const char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			return NULL;
+	return text;
 }
 
 static struct json_object *read_part(const char *text, size_t len)

@@ -25,7 +25,8 @@ void jws_free(struct jws *jws);
 /* The header's alg is this one, and it asks for no extension ("crit"), of which none is known here. */
 bool jws_algorithm_is(const struct jws *jws, const char *algorithm);
 
-/* The header's kid: false where it is no text. *kid is NULL where there is none. */
+/* The header's kid: false where it is no text. *kid is NULL where there is none. A text here and below has no
+ * control characters. */
 bool jws_key_id(const struct jws *jws, const char **kid);
 
 /* A claim that is a text, or NULL. */

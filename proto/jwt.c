@@ -2,12 +2,15 @@
  * safe: the algorithm must be HS256, whatever the header claimed, and the time comes from the caller. */
 #include "proto/jwt.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <jwt.h>
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "proto/base/buf.h"
 #include "proto/base/check.h"
+#include "proto/base/reserve.h"
 #include "proto/jws.h"
 
 enum { ID_BYTES = 16, NUMBER_SIZE = 24 };
@@ -75,50 +78,53 @@ void access_token_key_free(struct access_token_key *key)
 	free(key);
 }
 
-static void add_text(jwt_t *jwt, const char *claim, const char *value)
-{
-	CHECK(jwt_add_grant(jwt, claim, value) == 0);
-}
-
-static void add_time(jwt_t *jwt, const char *claim, int64_t unix_s)
-{
-	CHECK(jwt_add_grant_int(jwt, claim, (long)unix_s) == 0);
-}
-
 /* An id of its own for each token: what a log-out names. */
-static void add_id(jwt_t *jwt)
+static void make_id(char hex[2 * ID_BYTES + 1])
 {
 	unsigned char bytes[ID_BYTES];
-	char hex[2 * ID_BYTES + 1];
 	randombytes_buf(bytes, sizeof(bytes));
-	sodium_bin2hex(hex, sizeof(hex), bytes, sizeof(bytes));
-	add_text(jwt, "jti", hex);
+	sodium_bin2hex(hex, 2 * ID_BYTES + 1, bytes, sizeof(bytes));
 }
 
-static void add_subject(jwt_t *jwt, int64_t user_id)
+static bool add_claims(jwt_t *jwt, const struct access_token_key *key,
+	const struct access_token *token, int64_t now_unix_s)
 {
-	struct buf digits = BUF_INIT(NUMBER_SIZE);
-	buf_append_i64(&digits, user_id);
-	add_text(jwt, "sub", digits.data);
-	buf_free(&digits);
+	char subject[NUMBER_SIZE], id[2 * ID_BYTES + 1];
+	snprintf(subject, sizeof(subject), "%" PRId64, token->user_id);
+	make_id(id);
+	return jwt_add_grant(jwt, "iss", key->issuer) == 0 &&
+	       jwt_add_grant(jwt, "aud", key->audience) == 0 &&
+	       jwt_add_grant(jwt, "sub", subject) == 0 &&
+	       jwt_add_grant(jwt, "role", token->admin ? "admin" : "buyer") == 0 &&
+	       jwt_add_grant_int(jwt, "iat", (long)now_unix_s) == 0 &&
+	       jwt_add_grant_int(jwt, "exp", (long)token->expires_unix_s) == 0 &&
+	       jwt_add_grant(jwt, "jti", id) == 0;
 }
 
+/* NULL where there was no memory. */
+static char *encode(
+	const struct access_token_key *key, const struct access_token *token, int64_t now_unix_s)
+{
+	char *encoded = NULL;
+	jwt_t *jwt = NULL;
+	if (jwt_new(&jwt) != 0)
+		return NULL;
+	if (jwt_set_alg(jwt, JWT_ALG_HS256, key->current.bytes, key->current.len) == 0 &&
+		jwt_add_header(jwt, "kid", key->current.id) == 0 &&
+		add_claims(jwt, key, token, now_unix_s))
+		encoded = jwt_encode_str(jwt);
+	jwt_free(jwt);
+	return encoded;
+}
+
+/* libjwt cannot be told where to get its memory: like must_malloc, it is asked again as long as there is a reserve. */
 void access_token_sign(const struct access_token_key *key, const struct access_token *token,
 	int64_t now_unix_s, char text[ACCESS_TOKEN_TEXT_SIZE])
 {
-	jwt_t *jwt;
-	CHECK(jwt_new(&jwt) == 0);
-	CHECK(jwt_set_alg(jwt, JWT_ALG_HS256, key->current.bytes, key->current.len) == 0);
-	CHECK(jwt_add_header(jwt, "kid", key->current.id) == 0);
-	add_text(jwt, "iss", key->issuer);
-	add_text(jwt, "aud", key->audience);
-	add_subject(jwt, token->user_id);
-	add_text(jwt, "role", token->admin ? "admin" : "buyer");
-	add_time(jwt, "iat", now_unix_s);
-	add_time(jwt, "exp", token->expires_unix_s);
-	add_id(jwt);
-	char *encoded = jwt_encode_str(jwt);
-	jwt_free(jwt);
+	char *encoded;
+	do
+		encoded = encode(key, token, now_unix_s);
+	while (encoded == NULL && reserve_spend());
 	CHECK(encoded != NULL);
 	size_t len = strlen(encoded);
 	CHECK(len < ACCESS_TOKEN_TEXT_SIZE);
@@ -160,8 +166,15 @@ static const struct secret *find_secret(const struct access_token_key *key, cons
 static bool is_signed(const struct jws *jws, const struct secret *secret)
 {
 	jwt_t *jwt = NULL;
+	int result;
 
-	if (secret == NULL || jwt_decode(&jwt, jws->text, secret->bytes, secret->len) != 0)
+	if (secret == NULL)
+		return false;
+	do
+		result = jwt_decode(&jwt, jws->text, secret->bytes, secret->len);
+	while (result == ENOMEM && reserve_spend());
+	CHECK(result != ENOMEM); /* a good token would pass for a bad one */
+	if (result != 0)
 		return false;
 	bool same = jwt_get_alg(jwt) == JWT_ALG_HS256;
 	jwt_free(jwt);

@@ -37,12 +37,18 @@ static bool fits(enum public_key_algorithm algorithm, const EVP_PKEY *key)
 	       EVP_PKEY_get_bits(key) >= RSA_BITS_MIN && EVP_PKEY_get_bits(key) <= RSA_BITS_MAX;
 }
 
+/* In place of libcrypto's own, which asks on the terminal. A public key has no password. */
+static int no_password(char *text UNUSED, int size UNUSED, int writing UNUSED, void *context UNUSED)
+{
+	return -1;
+}
+
 struct public_key *public_key_new(enum public_key_algorithm algorithm, const char *pem, size_t len)
 {
 	BIO *bio = BIO_new_mem_buf(pem, (int)len);
 
 	CHECK(bio != NULL);
-	EVP_PKEY *parsed = PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
+	EVP_PKEY *parsed = PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL);
 	BIO_free(bio);
 	ERR_clear_error();
 	if (parsed == NULL)

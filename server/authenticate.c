@@ -3,8 +3,8 @@
 #include "server/authenticate.h"
 
 #include <string.h>
-#include <strings.h>
 #include "proto/base/clock.h"
+#include "proto/header.h"
 #include "proto/jwt.h"
 #include "server/flow.h"
 #include "server/known_people.h"
@@ -21,17 +21,6 @@ struct access_token_key *authenticate_key(const struct settings *settings)
 	};
 
 	return access_token_key_new(&keys);
-}
-
-/* What follows "Bearer ", or NULL. */
-static const char *bearer(const struct request *request)
-{
-	static const char scheme[] = "Bearer ";
-	const char *header = http_header(request->parser, "authorization");
-
-	if (header == NULL || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
-		return NULL;
-	return header + sizeof scheme - 1;
 }
 
 static void take(struct request *request, const struct known_person *known)
@@ -83,7 +72,7 @@ enum authentication authenticate(struct request *request, struct newcomer *newco
 	struct known_person known;
 	enum authentication who = AUTHENTICATION_DONE;
 
-	request->token = bearer(request);
+	request->token = header_bearer(http_header(request->parser, "authorization"));
 	if (request->token == NULL)
 		return AUTHENTICATION_REFUSED;
 	struct digest_part whole = {request->token, strlen(request->token)};

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "db/store.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
@@ -182,23 +181,13 @@ void *flow_new(size_t size, const struct request *request)
 
 /* --- reading --- */
 
-/* "application/json", with any parameters. */
-static bool is_json(const char *content_type)
-{
-	static const char json[] = "application/json";
-	size_t len = sizeof json - 1;
-
-	return content_type != NULL && strncasecmp(content_type, json, len) == 0 &&
-	       strchr("; \t", content_type[len]) != NULL;
-}
-
 struct json_object *flow_read_body(struct flow *flow, const struct request *request, bool optional)
 {
 	const struct http_request *http = request->http;
 
 	if (optional && http->body_len == 0)
 		return json_object_parse("{}", 2);
-	if (!is_json(http_header(request->parser, "content-type"))) {
+	if (!header_is_json(http_header(request->parser, "content-type"))) {
 		flow_fail(flow, PROBLEM_UNSUPPORTED_MEDIA_TYPE);
 		return NULL;
 	}
@@ -211,32 +200,14 @@ struct json_object *flow_read_body(struct flow *flow, const struct request *requ
 	return object;
 }
 
-/* Quoted, as the draft of the header field has it (a structured-field string), or bare. */
-static bool read_key(const char *header, const char **key, size_t *len)
-{
-	if (header == NULL)
-		return false;
-	*key = header;
-	*len = strlen(header);
-	if (*len >= 2 && header[0] == '"' && header[*len - 1] == '"') {
-		*key += 1;
-		*len -= 2;
-	}
-	if (*len == 0 || *len > IDEMPOTENCY_KEY_MAX)
-		return false;
-	for (size_t i = 0; i < *len; i++)
-		if ((*key)[i] < 0x20 || (*key)[i] > 0x7e)
-			return false;
-	return true;
-}
-
 bool flow_read_idem(struct flow *flow, const struct request *request, struct idem *idem)
 {
 	const char *method = http_method_name(request->http->method), *path = request->http->path;
 	const char *key;
 	size_t len;
 
-	if (!read_key(http_header_once(request->parser, "idempotency-key"), &key, &len)) {
+	if (!header_idempotency_key(
+		    http_header_once(request->parser, "idempotency-key"), &key, &len)) {
 		flow_fail(flow, PROBLEM_IDEMPOTENCY_KEY_REQUIRED);
 		return false;
 	}

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "db/result.h"
+#include "proto/header.h"
 #include "proto/http.h"
 #include "proto/problem.h"
 #include "server/app.h"
@@ -17,8 +18,6 @@ struct conn;
 struct store_reply;
 struct json_object;
 struct json_errors;
-
-enum { REQUEST_ID_SIZE = 129, IDEMPOTENCY_KEY_MAX = 255 };
 
 /* What a route's handler gets; lives until the handler returns. */
 struct request {

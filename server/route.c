@@ -8,6 +8,7 @@
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
 #include "proto/cors.h"
+#include "proto/header.h"
 #include "proto/http.h"
 #include "server/authenticate.h"
 #include "server/client_address.h"
@@ -115,17 +116,12 @@ static bool path_matches(const char *pattern, const char *path, int64_t ids[2])
 
 void request_id_make(const char *sent, char *id)
 {
-	static const char sane[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 	static const char hex[] = "0123456789abcdef";
 	uint32_t random[3];
 
-	if (sent != NULL) {
-		size_t len = strlen(sent);
-		if (len > 0 && len < REQUEST_ID_SIZE && strspn(sent, sane) == len) {
-			memcpy(id, sent, len + 1);
-			return;
-		}
+	if (header_request_id_ok(sent)) {
+		strcpy(id, sent);
+		return;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(random); i++)
 		random[i] = randombytes_random();

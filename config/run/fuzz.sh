@@ -20,9 +20,9 @@ test_seconds=60
 covered_least=90
 
 # What counts as a parser, for the coverage.
-parsers=(proto/http.c proto/json.c proto/jwt.c proto/token.c config/settings.c config/mask.c proto/address.c
-	proto/cors.c proto/gzip.c proto/base/clock.c db/redis_url.c db/resp.c db/pg_params.c db/pg_rows.c
-	server/page.c)
+parsers=(proto/http.c proto/header.c proto/json.c proto/jwt.c proto/jws.c proto/idp.c proto/public_key.c proto/token.c
+	config/settings.c config/mask.c proto/address.c proto/cors.c proto/email.c proto/proof.c proto/shuffle.c
+	proto/gzip.c proto/base/clock.c db/redis_url.c db/resp.c db/pg_params.c db/pg_rows.c server/page.c)
 
 die() {
 	echo "fuzz: $*" >&2
@@ -60,7 +60,7 @@ fuzz() {
 	local target=$1 dictionary=()
 	shift
 	[ ! -f "tests/fuzz/$target.dict" ] || dictionary=("-dict=tests/fuzz/$target.dict")
-	ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS='' \
+	ASAN_OPTIONS=detect_stack_use_after_return=1:quarantine_size_mb=16 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS='' \
 		"$build/fuzz/$target" "${dictionary[@]}" -timeout=20 -rss_limit_mb=2048 \
 		-print_final_stats=1 "$@"
 }

@@ -81,7 +81,7 @@ clean_up() {
 }
 
 build_all() {
-	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all || return
+	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all "$build/tests/preload.so" || return
 	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
 	! wanted live || run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined \
@@ -113,9 +113,9 @@ export_environment() {
 	export ONSALE_TEST_ROOT=$PWD
 	ONSALE_TEST_SERVER=$(readlink -f "$sanitized/onsale")
 	ONSALE_TEST_SERVER_PLAIN=$(readlink -f "$build/onsale")
-	export ONSALE_TEST_SERVER ONSALE_TEST_SERVER_PLAIN
+	ONSALE_TEST_PRELOAD=$(readlink -f "$build/tests/preload.so")
 	ONSALE_TEST_SWARM=$(readlink -f "$sanitized/swarm")
-	export ONSALE_TEST_SWARM
+	export ONSALE_TEST_SERVER ONSALE_TEST_SERVER_PLAIN ONSALE_TEST_PRELOAD ONSALE_TEST_SWARM
 	export ONSALE_TEST_STORES=$PWD/config/run/stores.sh
 	export ONSALE_TEST_OUTPUT=$output ONSALE_TEST_RUN=$run_id
 	export TMPDIR=$stores/tmp

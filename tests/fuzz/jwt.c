@@ -2,6 +2,7 @@
  *
  *   t  a token's text as a client sends it: it verifies only where it has our signature, by an HMAC of our own
  *   s  a header line and claims, which get the right signature: what they say decides, and is judged here again
+ *   p  the same with the previous secret: it counts where the header names it, and only there
  *   r  a token of ours: it comes back as it was, and not with a bit flipped, nor with anything behind it */
 #include "proto/jwt.h"
 
@@ -22,12 +23,21 @@ enum {
 };
 
 static const char secret[] = "an access token secret of some length";
+static const char previous[] = "the access token secret before that one";
 static struct access_token_key *key;
 
 int LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
-	key = access_token_key_new(&(struct access_token_settings){
-		.key_id = "1", .secret = secret, .issuer = "onsale", .audience = "shop"});
+	const struct access_token_settings settings = {.key_id = "1",
+		.secret = secret,
+		.previous_key_id = "0",
+		.previous_secret = previous,
+		.issuer = "onsale",
+		.audience = "shop"};
+
+	access_token_key_free(access_token_key_new(&settings));
+	access_token_key_free(NULL);
+	key = access_token_key_new(&settings);
 	return 0;
 }
 
@@ -40,12 +50,12 @@ static void append_base64(struct buf *out, const void *bytes, size_t len)
 	buf_append_text(out, text);
 }
 
-static void append_tag(struct buf *out)
+static void append_tag(struct buf *out, const char *by)
 {
 	unsigned char tag[crypto_auth_hmacsha256_BYTES];
 	crypto_auth_hmacsha256_state state;
 
-	crypto_auth_hmacsha256_init(&state, (const unsigned char *)secret, strlen(secret));
+	crypto_auth_hmacsha256_init(&state, (const unsigned char *)by, strlen(by));
 	crypto_auth_hmacsha256_update(&state, (const unsigned char *)out->data, out->len);
 	crypto_auth_hmacsha256_final(&state, tag);
 	buf_append_char(out, '.');
@@ -54,23 +64,30 @@ static void append_tag(struct buf *out)
 
 /* --- t --- */
 
+static bool is_signed(const char *text, const char *by)
+{
+	struct buf signed_text = BUF_INIT(PART_MAX);
+	const char *last = strrchr(text, '.');
+
+	CHECK(last != NULL);
+	buf_append(&signed_text, text, (size_t)(last - text));
+	append_tag(&signed_text, by);
+	bool same = strcmp(signed_text.data, text) == 0;
+	buf_free(&signed_text);
+	return same;
+}
+
 static void check_text(const char *text)
 {
 	struct access_token token;
-	struct buf signed_text = BUF_INIT(PART_MAX);
 
 	if (access_token_verify(key, text, NOW, &token)) {
-		const char *last = strrchr(text, '.');
-		CHECK(last != NULL);
-		buf_append(&signed_text, text, (size_t)(last - text));
-		append_tag(&signed_text);
-		CHECK(strcmp(signed_text.data, text) == 0);
+		CHECK(is_signed(text, secret) || is_signed(text, previous));
 		CHECK(token.user_id > 0 && token.expires_unix_s > NOW);
 	}
-	buf_free(&signed_text);
 }
 
-/* --- s --- */
+/* --- s and p --- */
 
 static bool text_is(const json_t *claims, const char *name, const char *expected)
 {
@@ -101,7 +118,8 @@ static int64_t integer(const json_t *claims, const char *name, int64_t missing)
 }
 
 /* What a token that was let in must have said. */
-static void check_claims(const char *header, const char *text, const struct access_token *token)
+static void check_claims(
+	const char *header, const char *text, const char *by, const struct access_token *token)
 {
 	json_t *head = json_loads(header, 0, NULL), *claims = json_loads(text, 0, NULL);
 	const char *alg = json_string_value(json_object_get(head, "alg"));
@@ -109,7 +127,7 @@ static void check_claims(const char *header, const char *text, const struct acce
 	char subject[24];
 
 	CHECK(alg != NULL && strcasecmp(alg, "HS256") == 0);
-	CHECK(kid == NULL || text_is(head, "kid", "1"));
+	CHECK(by == secret ? kid == NULL || text_is(head, "kid", "1") : text_is(head, "kid", "0"));
 	CHECK(text_is(claims, "iss", "onsale") && is_for_shop(claims));
 	snprintf(subject, sizeof subject, "%lld", (long long)token->user_id);
 	CHECK(token->user_id > 0 && text_is(claims, "sub", subject));
@@ -121,7 +139,7 @@ static void check_claims(const char *header, const char *text, const struct acce
 	json_decref(claims);
 }
 
-static void check_signed(struct fuzz_input *input)
+static void check_signed(struct fuzz_input *input, const char *by)
 {
 	char *header = fuzz_take_line(input), *claims = fuzz_take_rest(input);
 	struct buf text = BUF_INIT(4 * PART_MAX);
@@ -131,10 +149,10 @@ static void check_signed(struct fuzz_input *input)
 		append_base64(&text, header, strlen(header));
 		buf_append_char(&text, '.');
 		append_base64(&text, claims, strlen(claims));
-		append_tag(&text);
+		append_tag(&text, by);
 		CHECK(!text.failed);
 		if (access_token_verify(key, text.data, NOW, &token))
-			check_claims(header, claims, &token);
+			check_claims(header, claims, by, &token);
 	}
 	buf_free(&text);
 	free(header);
@@ -180,7 +198,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	uint64_t way = fuzz_take(&input, 1);
 
 	if (way == 's') {
-		check_signed(&input);
+		check_signed(&input, secret);
+	} else if (way == 'p') {
+		check_signed(&input, previous);
 	} else if (way == 'r') {
 		check_round(&input);
 	} else {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "tests/soak/load.h"
+#include "tests/support/load.h"
 #include "tests/soak/samples.h"
 #include "tests/support/invariants.h"
 #include "tests/support/process.h"

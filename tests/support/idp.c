@@ -1,7 +1,6 @@
-/* Signs with libcrypto; what the server believes is the server's affair. */
+/* Signs with libcrypto; what the server believes is the server's affair. For tests and for fuzz targets, hence CHECK. */
 #include "tests/support/idp.h"
 
-#include <criterion/criterion.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
@@ -9,6 +8,7 @@
 #include <openssl/pem.h>
 #include <sodium.h>
 #include <string.h>
+#include "proto/base/check.h"
 #include "proto/base/embed.h"
 
 EMBED(idp_rsa_pem, "tests/support/keys/rsa.pem");
@@ -18,18 +18,22 @@ EMBED(idp_ec_other_pem, "tests/support/keys/ec_other.pem");
 
 enum { NUMBER_SIZE = 32, SIGNATURE_SIZE = 512 };
 
+/* Read once: reading one takes as long as signing. */
 static EVP_PKEY *private_key(enum idp_signer signer)
 {
+	static EVP_PKEY *keys[IDP_SIGNERS];
 	const char *const pems[IDP_SIGNERS] = {[IDP_RSA] = idp_rsa_pem,
 		[IDP_RSA_OTHER] = idp_rsa_other_pem,
 		[IDP_EC] = idp_ec_pem,
 		[IDP_EC_OTHER] = idp_ec_other_pem};
-	BIO *bio = BIO_new_mem_buf(pems[signer], -1);
-	EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
 
-	cr_assert_not_null(key);
-	BIO_free(bio);
-	return key;
+	if (keys[signer] == NULL) {
+		BIO *bio = BIO_new_mem_buf(pems[signer], -1);
+		keys[signer] = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+		CHECK(keys[signer] != NULL);
+		BIO_free(bio);
+	}
+	return keys[signer];
 }
 
 char *idp_public_pem(enum idp_signer signer)
@@ -38,12 +42,11 @@ char *idp_public_pem(enum idp_signer signer)
 	BIO *bio = BIO_new(BIO_s_mem());
 	char *bytes;
 
-	cr_assert(PEM_write_bio_PUBKEY(bio, key) == 1);
+	CHECK(PEM_write_bio_PUBKEY(bio, key) == 1);
 	size_t len = (size_t)BIO_get_mem_data(bio, &bytes);
 	char *pem = must_calloc(1, len + 1);
 	memcpy(pem, bytes, len);
 	BIO_free(bio);
-	EVP_PKEY_free(key);
 	return pem;
 }
 
@@ -71,7 +74,7 @@ static char *end(struct buf *token, const unsigned char *signature, size_t len)
 {
 	buf_append_char(token, '.');
 	append_base64url(token, signature, len);
-	cr_assert_not(token->failed);
+	CHECK(!token->failed);
 	return token->data;
 }
 
@@ -81,10 +84,10 @@ static size_t without_der(unsigned char *signature, size_t len)
 	const unsigned char *der = signature;
 	ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &der, (long)len);
 
-	cr_assert_not_null(pair);
-	cr_assert(BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, NUMBER_SIZE) == NUMBER_SIZE);
-	cr_assert(BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + NUMBER_SIZE, NUMBER_SIZE) ==
-		  NUMBER_SIZE);
+	CHECK(pair != NULL);
+	CHECK(BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, NUMBER_SIZE) == NUMBER_SIZE);
+	CHECK(BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + NUMBER_SIZE, NUMBER_SIZE) ==
+		NUMBER_SIZE);
 	ECDSA_SIG_free(pair);
 	return 2 * NUMBER_SIZE;
 }
@@ -97,11 +100,10 @@ char *idp_sign(enum idp_signer signer, const char *header, const char *claims)
 	EVP_PKEY *key = private_key(signer);
 	EVP_MD_CTX *context = EVP_MD_CTX_new();
 
-	cr_assert(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1);
-	cr_assert(EVP_DigestSign(context, signature, &len, (const unsigned char *)token.data,
-			  token.len) == 1);
+	CHECK(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key) == 1);
+	CHECK(EVP_DigestSign(
+		      context, signature, &len, (const unsigned char *)token.data, token.len) == 1);
 	EVP_MD_CTX_free(context);
-	EVP_PKEY_free(key);
 	if (signer == IDP_EC || signer == IDP_EC_OTHER)
 		len = without_der(signature, len);
 	return end(&token, signature, len);

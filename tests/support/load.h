@@ -1,7 +1,7 @@
-/* The mixed load of a long run: all that a night has in it, over and over by the same people on the same
+/* A mixed load: all that a night has in it, over and over by the same people on the same
  * seats, so that what the servers hold grows only where they forget to give it back. */
-#ifndef ONSALE_TESTS_SOAK_LOAD_H
-#define ONSALE_TESTS_SOAK_LOAD_H
+#ifndef ONSALE_TESTS_SUPPORT_LOAD_H
+#define ONSALE_TESTS_SUPPORT_LOAD_H
 
 #include "tests/support/world.h"
 

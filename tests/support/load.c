@@ -1,7 +1,7 @@
 /*   join -> poll … -> hold -> pay or cancel -> refund (and its repeat) -> leave -> looks -> bad requests
  *
  * Each step is a crowd over all instances. Texts live as long as the step, keys carry the round's number. */
-#include "tests/soak/load.h"
+#include "tests/support/load.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

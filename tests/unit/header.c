@@ -1,0 +1,66 @@
+#include "proto/header.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include "proto/base/check.h"
+
+Test(header, content_type)
+{
+	static const char *const json[] = {"application/json", "Application/JSON",
+		"application/json; charset=utf-8", "application/json\t;a=b"};
+	static const char *const others[] = {
+		NULL, "", "application/jsonp", "application/json,", "application/jso", "text/json"};
+
+	for (size_t i = 0; i < ARRAY_LEN(json); i++)
+		cr_expect(header_is_json(json[i]), "%s", json[i]);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		cr_expect(!header_is_json(others[i]), "%s", others[i]);
+}
+
+Test(header, bearer)
+{
+	cr_expect_str_eq(header_bearer("bearer a.b.c"), "a.b.c");
+	cr_expect_str_eq(header_bearer("Bearer "), "");
+	cr_expect_null(header_bearer("Bearer"));
+	cr_expect_null(header_bearer("Basic a"));
+	cr_expect_null(header_bearer(NULL));
+}
+
+Test(header, idempotency_key)
+{
+	char longest[IDEMPOTENCY_KEY_MAX + 2];
+	const char *key;
+	size_t len;
+
+	memset(longest, 'a', sizeof longest);
+	longest[IDEMPOTENCY_KEY_MAX] = '\0';
+	cr_expect(header_idempotency_key(longest, &key, &len) && len == IDEMPOTENCY_KEY_MAX);
+	longest[IDEMPOTENCY_KEY_MAX] = 'a';
+	longest[IDEMPOTENCY_KEY_MAX + 1] = '\0';
+	cr_expect(!header_idempotency_key(longest, &key, &len));
+	cr_expect(header_idempotency_key("\"a b\"", &key, &len) && len == 3 &&
+		  memcmp(key, "a b", len) == 0);
+	cr_expect(header_idempotency_key("\"", &key, &len) && len == 1);
+	cr_expect(!header_idempotency_key("\"\"", &key, &len));
+	cr_expect(!header_idempotency_key("", &key, &len));
+	cr_expect(!header_idempotency_key("a\tb", &key, &len));
+	cr_expect(!header_idempotency_key("\u00e9", &key, &len));
+	cr_expect(!header_idempotency_key(NULL, &key, &len));
+}
+
+Test(header, request_id)
+{
+	char longest[REQUEST_ID_SIZE + 1];
+
+	memset(longest, 'a', sizeof longest);
+	longest[REQUEST_ID_SIZE - 1] = '\0';
+	cr_expect(header_request_id_ok(longest));
+	longest[REQUEST_ID_SIZE - 1] = 'a';
+	longest[REQUEST_ID_SIZE] = '\0';
+	cr_expect(!header_request_id_ok(longest));
+	cr_expect(header_request_id_ok("Az09._-"));
+	cr_expect(!header_request_id_ok("a b"));
+	cr_expect(!header_request_id_ok("a\"b"));
+	cr_expect(!header_request_id_ok(""));
+	cr_expect(!header_request_id_ok(NULL));
+}
