@@ -20,7 +20,7 @@ test_seconds=60
 covered_least=90
 
 # What counts as a parser, for the coverage.
-parsers=(proto/http.c proto/header.c proto/json.c proto/jwt.c proto/jws.c proto/idp.c proto/public_key.c proto/token.c
+parsers=(proto/base/base64url.c proto/http.c proto/header.c proto/json.c proto/jwt.c proto/jws.c proto/idp.c proto/public_key.c proto/token.c
 	config/settings.c config/mask.c proto/address.c proto/cors.c proto/email.c proto/proof.c proto/shuffle.c
 	proto/gzip.c proto/base/clock.c db/redis_url.c db/resp.c db/pg_params.c db/pg_rows.c server/page.c)
 
