@@ -172,7 +172,7 @@ overload:
 
 # What else may be said of a run stands in tests/faults/run.c.
 faults:
-	@LAYER=faults FILTER= MINUTES='$(or $(MINUTES),10)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+	@LAYER=faults FILTER= MINUTES='$(or $(MINUTES),$(if $(FAULTS)$(PAID),60,10))' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
 
 faults-check:

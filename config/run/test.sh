@@ -15,7 +15,8 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=480
 	[fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
-sanitized=$build-san
+sanitizer=${SANITIZER-address,undefined}
+sanitized=$build${sanitizer:+-san}
 output=$(readlink -m "${TEST_DIR:-.test}")
 run_id=$$-$(date +%s%N)
 stores=
@@ -81,7 +82,7 @@ clean_up() {
 
 build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all || return
-	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
+	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER="$sanitizer" all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
 	case ${FILTER:-} in overload/*)
 		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;

@@ -74,12 +74,13 @@ void arena_close(struct arena *arena)
 	cluster_close(&arena->cluster);
 }
 
-void arena_begin(struct arena *arena, unsigned rows, unsigned admit_per_second)
+void arena_begin(struct arena *arena, unsigned rows, unsigned capacity, unsigned admit_per_second)
 {
+	arena->capacity = capacity;
 	sale_close(&arena->sale);
 	sale_open(arena->world, &arena->sale,
 		&(struct sale_options){.queue = true,
-			.capacity = ARENA_CAPACITY,
+			.capacity = capacity,
 			.admit_per_second = admit_per_second,
 			.pass_ttl_seconds = 10,
 			.rows = rows,
@@ -189,7 +190,7 @@ bool arena_check(struct arena *arena, struct violations *violations, char text[A
 	invariants_check(&(struct invariants_input){.db = arena->world->db,
 				 .history = buyers_history(arena->buyers),
 				 .admissions = &admissions,
-				 .capacity = ARENA_CAPACITY,
+				 .capacity = arena->capacity,
 				 .admit_per_second = arena->sale.admit_per_second},
 		violations);
 	admissions_free(&admissions);

@@ -5,8 +5,10 @@
  *
  *   SEED=    default: the time, printed
  *   MINUTES= default: each of a short list once
+ *   FAULTS=, PAID= until so many faults counted and so many reservations were paid; not to come so far in MINUTES
+ *            fails
  *   KINDS=   of these alone: names, separated by commas
- *   INSTANCES=, BUYERS= */
+ *   INSTANCES=, BUYERS=, CAPACITY= of the line, ROWS= of seats at most */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -31,8 +33,10 @@ enum {
 	PAUSE_MOST_MS = 900,
 	ROWS_MIN = 1, /* a sale in which nearly all lose … */
 	ROWS_MOST = 40, /* … or one that goes on to the end */
-	SLOW = 15, /* admissions a second: in every third round the rate holds the line back … */
-	QUICK = 500, /* … else the capacity does */
+	CAPACITY = 25,
+	/* Admissions a second: in every third round the rate holds the line back, else the capacity does. */
+	SLOW_SHARE = 60, /* of the capacity, in a hundred */
+	QUICK_SHARE = 2000,
 	ROUND_LEAST_MS = 4000 /* of buying */
 };
 
@@ -48,6 +52,8 @@ struct run {
 	const struct kind *deck[DECK_MOST];
 	size_t deck_count, dealt;
 	unsigned random, rounds;
+	unsigned rows_most, capacity;
+	unsigned faults_wanted, paid_wanted; /* 0: whatever comes */
 	bool verbose;
 	struct row *rows; /* a kind each */
 	unsigned faults, counted;
@@ -277,8 +283,9 @@ static void play_round(struct run *run, bool once)
 
 	run->rounds++;
 	buyers_history(run->arena.buyers)->redis_lost = false;
-	unsigned rows = between(run, ROWS_MIN, ROWS_MOST);
-	arena_begin(&run->arena, rows, run->rounds % 3 == 2 ? SLOW : QUICK);
+	unsigned rows = between(run, ROWS_MIN, run->rows_most);
+	unsigned share = run->rounds % 3 == 2 ? SLOW_SHARE : QUICK_SHARE;
+	arena_begin(&run->arena, rows, run->capacity, run->capacity * share / 100);
 	while (count < A_ROUND && (!once || run->dealt < run->deck_count)) {
 		if (run->dealt == run->deck_count)
 			shuffle(run);
@@ -311,6 +318,21 @@ static void play_once(struct run *run)
 	}
 }
 
+static bool has_all(const struct run *run)
+{
+	return run->counted >= run->faults_wanted &&
+	       buyers_counts(run->arena.buyers)->payments >= run->paid_wanted;
+}
+
+/* Until the time is over, or, where so much is wanted, until all of it is there. */
+static void play_on(struct run *run, uint64_t end_ms)
+{
+	bool wants = run->faults_wanted > 0 || run->paid_wanted > 0;
+
+	while (now_ms() < end_ms && !run->wrong && !(wants && has_all(run)))
+		play_round(run, false);
+}
+
 static void print_end(const struct run *run, unsigned seed)
 {
 	const struct buyers_counts *counts = buyers_counts(run->arena.buyers);
@@ -327,34 +349,42 @@ static void print_end(const struct run *run, unsigned seed)
 	fflush(stdout);
 }
 
+static void read_environment(struct run *run, unsigned seed, unsigned minutes)
+{
+	const char *names = getenv("KINDS");
+
+	run->random = seed;
+	run->verbose = minutes > 0 || getenv("VERBOSE") != NULL;
+	run->rows = must_calloc(kind_count, sizeof *run->rows);
+	run->rows_most = env_number("ROWS", ROWS_MOST);
+	run->capacity = env_number("CAPACITY", CAPACITY);
+	run->faults_wanted = env_number("FAULTS", 0);
+	run->paid_wanted = env_number("PAID", 0);
+	make_deck(run, names != NULL && names[0] != '\0' ? names : minutes > 0 ? NULL : short_list);
+}
+
 Test(faults, run)
 {
 	static struct run run;
 	unsigned minutes = env_number("MINUTES", 0),
 		 seed = env_number("SEED", (unsigned)time(NULL));
-	const char *names = getenv("KINDS");
 	uint64_t end_ms = now_ms() + (uint64_t)minutes * 60 * 1000;
 
 	printf("seed %u\n", seed);
 	fflush(stdout);
-	run.random = seed;
-	run.verbose = minutes > 0 || getenv("VERBOSE") != NULL;
-	run.rows = must_calloc(kind_count, sizeof *run.rows);
-	make_deck(&run, names != NULL && names[0] != '\0' ? names
-			: minutes > 0                     ? NULL
-							  : short_list);
+	read_environment(&run, seed, minutes);
 	shuffle(&run);
 	arena_open(&run.arena, env_number("INSTANCES", minutes > 0 ? 3 : 2),
 		env_number("BUYERS", 60), seed);
 	if (minutes == 0)
 		play_once(&run);
-	while (now_ms() < end_ms && !run.wrong)
-		play_round(&run, false);
+	play_on(&run, end_ms);
 	print_end(&run, seed);
 	report_write(run.rows);
 	if (run.wrong)
 		cluster_close(&run.arena.cluster); /* the logs stay */
 	cr_assert(!run.wrong, "seed %u: something was wrong", seed);
+	cr_assert(has_all(&run), "not enough in %u minutes", minutes);
 	for (size_t i = 0; i < kind_count; i++)
 		cr_assert(run.rows[i].injected == 0 || row_is_good(&run.rows[i]), "seed %u: %s",
 			seed, kinds[i].name);
