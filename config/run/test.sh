@@ -87,6 +87,7 @@ build_all() {
 	case ${FILTER:-} in overload/*)
 		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;
 	esac
+	! wanted bugs || run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/live" || return
 	! wanted openapi || run config/run/docs.sh "$build" || return
 	! wanted fuzz || run config/run/fuzz.sh build
 }
