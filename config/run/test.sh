@@ -5,9 +5,9 @@
 # functions alone, and fuzz, which is libFuzzer's programs for a minute. Of faults each kind that was injected
 # counts as a test; what SEED, MINUTES and others choose there stands in tests/faults/run.c.
 #
-# LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
-# crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
-# itself: Criterion runs each test in a process of its own, whose leaks pass silently otherwise.
+# LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it; SANITIZER= (empty) runs them without
+# the sanitizers. A layer that crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever
+# it says itself: Criterion runs each test in a process of its own, whose leaks pass silently otherwise.
 # Reports and the logs of what failed are in .test/ afterwards.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."

@@ -25,7 +25,7 @@ enum {
 	A_ROUND = 6, /* faults */
 	A_ROUND_MOST = 32,
 	DECK_MOST = 64,
-	BACK_LIMIT_MS = 20000, /* in which a store that was ended comes up again */
+	BACK_LIMIT_MS = 60000, /* in which a store that was ended comes up again */
 	WELL_LIMIT_MS = 5000, /* from then, until every instance has all that it needs */
 	SEEN_LIMIT_MS = 4000, /* in which an effect may show after the healing */
 	KNOWN_LIMIT_MS =
