@@ -5,6 +5,8 @@
 #   make fresh    run and test in new Debians   make clean    removes what was built
 #   make docs     Swagger UI for /docs          make fuzz     libFuzzer, RUNS=10000000 of each target
 #   make faults   ten minutes of faults (MINUTES=, SEED=) make faults-check   planted bugs are caught
+#                 the long run, some half an hour of two cores:  make faults SANITIZER= FAULTS=500 PAID=100000
+#                     BUYERS=250 CAPACITY=200 ROWS_LEAST=200 ROWS=330 A_ROUND=24
 #   make storm    deadlock storms of a minute   make overload ten times the holds that can be had
 #   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
 #   make swarm    USERS=1000 people buy from a running make run
@@ -83,7 +85,7 @@ say = $(if $(V),,@echo '  $(1)	$(2)')
 all: $(BUILD)/onsale
 
 help:
-	@sed -n '3,11s/^# *//p' Makefile
+	@sed -n '3,/^#$$/s/^#   //p' Makefile
 
 # Packages and what pkg-config says of the libraries. Made anew when the list changes.
 $(BUILD)/libraries.mk: config/run/packages config/run/packages.sh config/run/libraries.sh
@@ -200,7 +202,7 @@ overload:
 
 # What else may be said of a run stands in tests/faults/run.c.
 faults:
-	@LAYER=faults FILTER= MINUTES='$(or $(MINUTES),10)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+	@LAYER=faults FILTER= MINUTES='$(or $(MINUTES),$(if $(FAULTS)$(PAID),60,10))' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
 
 faults-check:

@@ -44,10 +44,9 @@ pid_in() {
 }
 
 is_idle() {
-	local link
-	for link in /proc/[0-9]*/cwd; do
-		[ "$(readlink "$link" 2>/dev/null)" != "$1" ] || return 1
-	done
+	local folders
+	folders=$(readlink /proc/[0-9]*/cwd 2>/dev/null) || true
+	[[ $'\n'$folders$'\n' != *$'\n'"$1"$'\n'* ]]
 }
 
 # quoted TEXT QUOTE ESCAPED: TEXT in quotes, for the configuration files.

@@ -6,9 +6,9 @@
 # programs for a minute. Of faults each kind that was injected counts as a test; what SEED, MINUTES and others choose
 # there stands in tests/faults/run.c.
 #
-# LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it. A layer that
-# crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever it says
-# itself: Criterion runs each test in a process of its own, whose leaks pass silently otherwise.
+# LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it; SANITIZER= (empty) runs them without
+# the sanitizers. A layer that crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever
+# it says itself: Criterion runs each test in a process of its own, whose leaks pass silently otherwise.
 # Reports and the logs of what failed are in .test/ afterwards.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
@@ -16,7 +16,8 @@ cd "$(dirname "$(readlink -f "$0")")/../.."
 declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=480
 	[instructions]=300 [fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
-sanitized=$build-san
+sanitizer=${SANITIZER-address,undefined}
+sanitized=$build${sanitizer:+-san}
 output=$(readlink -m "${TEST_DIR:-.test}")
 run_id=$$-$(date +%s%N)
 stores=
@@ -82,13 +83,14 @@ clean_up() {
 
 build_all() {
 	run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= all "$build/tests/preload.so" || return
-	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined all \
+	run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER="$sanitizer" all \
 		"${c_layers[@]/#/$sanitized/tests/}" || return
-	! wanted live || run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER=address,undefined \
+	! wanted live || run make --no-print-directory -s -j2 BUILD="$sanitized" SANITIZER="$sanitizer" \
 		"$sanitized/swarm" || return
 	case ${FILTER:-} in overload/*)
 		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;
 	esac
+	! wanted bugs || run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/live" || return
 	! wanted openapi || run config/run/docs.sh "$build" || return
 	! wanted fuzz || run config/run/fuzz.sh build
 }

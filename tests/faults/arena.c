@@ -77,12 +77,13 @@ void arena_close(struct arena *arena)
 	cluster_close(&arena->cluster);
 }
 
-void arena_begin(struct arena *arena, unsigned rows, unsigned admit_per_second)
+void arena_begin(struct arena *arena, unsigned rows, unsigned capacity, unsigned admit_per_second)
 {
+	arena->capacity = capacity;
 	sale_close(&arena->sale);
 	sale_open(arena->world, &arena->sale,
 		&(struct sale_options){.queue = true,
-			.capacity = ARENA_CAPACITY,
+			.capacity = capacity,
 			.admit_per_second = admit_per_second,
 			.pass_ttl_seconds = 10,
 			.rows = rows,
@@ -164,19 +165,19 @@ static void await_sweepers(struct arena *arena)
 	wait_until(is_swept, arena->world->db, SWEPT_LIMIT_MS);
 }
 
-/* What the server itself counts must come out the same. */
+/* What the server itself counts must come out the same. PostgreSQL is asked for it: after a long run it takes
+ * longer than a request may, with deadlines as short as they are here. */
 static void check_audit(struct arena *arena, char text[ARENA_VERDICT_SIZE])
 {
-	static const char *const zeros[] = {
-		"double_sold", "negative_balances", "ledger_imbalance", "orphan_holds"};
-	struct call call = {.method = "GET",
-		.path = "/v1/admin/audit",
-		.jwt = arena->world->admins.list[0].jwt};
-	struct answer *audit = expect(arena->world, &call, 200, NULL);
+	PGresult *audit = database_query(arena->world->db,
+		"SELECT double_sold, negative_balances, ledger_imbalance, orphan_holds FROM audit()",
+		0, NULL);
 
-	for (size_t i = 0; i < ARRAY_LEN(zeros); i++)
-		if (answer_int(audit, zeros[i]) != 0)
-			complain(text, "the audit says: %s\n", audit->body);
+	for (int i = 0; i < PQnfields(audit); i++)
+		if (strcmp(PQgetvalue(audit, 0, i), "0") != 0)
+			complain(text, "the audit says: %s %s\n", PQfname(audit, i),
+				PQgetvalue(audit, 0, i));
+	PQclear(audit);
 }
 
 /* What is not delivered by then violates invariant 8. */
@@ -200,7 +201,7 @@ bool arena_check(struct arena *arena, struct violations *violations, char text[A
 	invariants_check(&(struct invariants_input){.db = arena->world->db,
 				 .history = buyers_history(arena->buyers),
 				 .admissions = &admissions,
-				 .capacity = ARENA_CAPACITY,
+				 .capacity = arena->capacity,
 				 .admit_per_second = arena->sale.admit_per_second,
 				 .deliveries = &arena->deliveries},
 		violations);

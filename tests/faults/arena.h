@@ -9,7 +9,7 @@
 #include "tests/support/invariants.h"
 #include "tests/support/world.h"
 
-enum { ARENA_CAPACITY = 25, ARENA_HOLD_TTL_MS = 3000, ARENA_LOCKING_MS = 2500 };
+enum { ARENA_HOLD_TTL_MS = 3000, ARENA_LOCKING_MS = 2500 };
 enum { ARENA_VERDICT_SIZE = 16 * 1024 };
 
 struct arena {
@@ -20,14 +20,16 @@ struct arena {
 	struct sale sale;
 	struct buyers *buyers;
 	struct deliveries deliveries; /* of the outbox; read at each verdict */
+	unsigned capacity; /* of the sale at hand */
 	char urls[WORLD_INSTANCES_MAX][PROXIES_STORES][512];
 };
 
 void arena_open(struct arena *arena, unsigned instances, unsigned people, unsigned seed);
 void arena_close(struct arena *arena);
 
-/* A new sale of so many rows of seats, which admits so many a second, and all begin to buy. */
-void arena_begin(struct arena *arena, unsigned rows, unsigned admit_per_second);
+/* A new sale of so many rows of seats, which lets so many in at once and admits so many a second, and all begin
+ * to buy. */
+void arena_begin(struct arena *arena, unsigned rows, unsigned capacity, unsigned admit_per_second);
 
 /* True where every instance says that nothing it needs is missing. */
 bool arena_is_well(struct arena *arena);

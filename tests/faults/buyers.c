@@ -42,9 +42,11 @@ enum plan { PLAN_PAY, PLAN_PAY_TWICE, PLAN_CANCEL, PLAN_LAPSE, PLAN_RACE, PLAN_R
 
 static const unsigned plan_shares[PLANS] = {50, 16, 8, 8, 8, 10};
 
+/* What is asked for: these seats, or so many of any. */
 struct seats {
 	int64_t ids[SEATS_MOST];
 	size_t count;
+	bool any;
 };
 
 struct doubt {
@@ -249,13 +251,18 @@ static void on_line(struct buyer *buyer, struct answer *answer)
 	start_over(buyer);
 }
 
-/* One to three free seats in a row, where all crowd at the front, or anywhere. */
+/* One to three free seats in a row, where all crowd at the front, or anywhere; or just so many. */
 static void pick_seats(struct buyer *buyer, const char *letters, size_t free_seats)
 {
 	struct buyers *all = buyer->all;
 	size_t most = 1 + any_below(all, SEATS_MOST);
 	size_t skip = any_below(all, 3) == 0 ? 0 : any_below(all, (unsigned)free_seats);
 
+	buyer->seats.any = any_below(all, 4) == 0;
+	if (buyer->seats.any) {
+		buyer->seats.count = most;
+		return;
+	}
 	buyer->seats.count = 0;
 	for (size_t i = 0; letters[i] != '\0' && buyer->seats.count < most; i++)
 		if (letters[i] == 'A' && (skip == 0 || skip-- == 0))
@@ -429,9 +436,14 @@ static void on_answer(struct caller *caller, struct answer *answer)
 static const char *seats_body(
 	const struct buyer *buyer, const struct seats *seats, char body[PATH_SIZE * 2])
 {
-	size_t len = (size_t)snprintf(body, PATH_SIZE, "{\"performance_id\":%lld,\"seat_ids\":[",
+	size_t len = (size_t)snprintf(body, PATH_SIZE, "{\"performance_id\":%lld,",
 		(long long)buyer->all->sale->performance_id);
 
+	if (seats->any) {
+		snprintf(body + len, PATH_SIZE * 2 - len, "\"quantity\":%zu}", seats->count);
+		return body;
+	}
+	len += (size_t)snprintf(body + len, PATH_SIZE * 2 - len, "\"seat_ids\":[");
 	for (size_t i = 0; i < seats->count; i++)
 		len += (size_t)snprintf(body + len, PATH_SIZE * 2 - len, "%s%lld", i > 0 ? "," : "",
 			(long long)seats->ids[i]);

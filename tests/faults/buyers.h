@@ -1,6 +1,7 @@
-/* The load: people who join the line, hold one to three seats, and pay, pay twice at once, cancel, cancel while
- * they pay, let the hold lapse, or pay and want their money back; and then come again, until they are told to
- * stop. Whatever has a key is asked for under it until its outcome is known, and goes into the history. */
+/* The load: people who join the line, hold one to three seats, by name or by quantity, and pay, pay twice at once,
+ * cancel, cancel while they pay, let the hold lapse, or pay and want their money back; and then come again, until
+ * they are told to stop. Whatever has a key is asked for under it until its outcome is known, and goes into the
+ * history. */
 #ifndef ONSALE_TESTS_FAULTS_BUYERS_H
 #define ONSALE_TESTS_FAULTS_BUYERS_H
 

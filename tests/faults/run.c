@@ -5,8 +5,11 @@
  *
  *   SEED=    default: the time, printed
  *   MINUTES= default: each of a short list once
+ *   FAULTS=, PAID= until so many faults counted and so many reservations were paid; not to come so far in MINUTES
+ *            fails
  *   KINDS=   of these alone: names, separated by commas
- *   INSTANCES=, BUYERS= */
+ *   INSTANCES=, BUYERS=, CAPACITY= of the line, ROWS_LEAST=, ROWS= of seats, A_ROUND= faults, PAUSE= at most
+ *            before one, in ms */
 #include <criterion/criterion.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,8 +23,9 @@
 
 enum {
 	A_ROUND = 6, /* faults */
+	A_ROUND_MOST = 32,
 	DECK_MOST = 64,
-	BACK_LIMIT_MS = 20000, /* in which a store that was ended comes up again */
+	BACK_LIMIT_MS = 60000, /* in which a store that was ended comes up again */
 	WELL_LIMIT_MS = 5000, /* from then, until every instance has all that it needs */
 	SEEN_LIMIT_MS = 4000, /* in which an effect may show after the healing */
 	KNOWN_LIMIT_MS =
@@ -31,8 +35,10 @@ enum {
 	PAUSE_MOST_MS = 900,
 	ROWS_MIN = 1, /* a sale in which nearly all lose … */
 	ROWS_MOST = 40, /* … or one that goes on to the end */
-	SLOW = 15, /* admissions a second: in every third round the rate holds the line back … */
-	QUICK = 500, /* … else the capacity does */
+	CAPACITY = 25,
+	/* Admissions a second: in every third round the rate holds the line back, else the capacity does. */
+	SLOW_SHARE = 60, /* of the capacity, in a hundred */
+	QUICK_SHARE = 2000,
 	ROUND_LEAST_MS = 4000 /* of buying */
 };
 
@@ -48,6 +54,8 @@ struct run {
 	const struct kind *deck[DECK_MOST];
 	size_t deck_count, dealt;
 	unsigned random, rounds;
+	unsigned rows_least, rows_most, capacity, a_round, pause_most_ms;
+	unsigned faults_wanted, paid_wanted; /* 0: whatever comes */
 	bool verbose;
 	struct row *rows; /* a kind each */
 	unsigned faults, counted;
@@ -155,7 +163,7 @@ static struct injection aim(struct run *run, const struct kind *kind)
 		.amount = between(run, kind->amount_min, kind->amount_max),
 		.lasts_ms = between(run, kind->lasts_min_ms, kind->lasts_max_ms)};
 
-	pump(run, between(run, PAUSE_MIN_MS, PAUSE_MOST_MS));
+	pump(run, between(run, PAUSE_MIN_MS, run->pause_most_ms));
 	pump_until(run, in_flight, NULL, SEEN_LIMIT_MS);
 	injection.before = *buyers_counts(arena->buyers);
 	for (int store = 0; store < PROXIES_STORES; store++)
@@ -231,17 +239,17 @@ static void inject(struct run *run, const struct kind *kind)
 
 /* --- rounds --- */
 
-static void print_round(const struct run *run, const char *text)
+static void print_round(const struct run *run, const char *text, unsigned judged_ms)
 {
 	const struct buyers_counts *counts = buyers_counts(run->arena.buyers);
 
 	if (run->verbose || text[0] != '\0')
-		printf("round %u: %u answers, %u holds, %u payments, %u cancellations, %u lapsed; %zu keys, %zu "
-		       "unknown; %s\n",
-			run->rounds, counts->answered, counts->holds, counts->payments,
-			counts->cancellations, counts->lapses,
+		printf("round %u: %zu seats; %u answers, %u holds, %u payments, %u cancellations, %u lapsed; %zu keys, %zu "
+		       "unknown; judged in %u ms: %s\n",
+			run->rounds, run->arena.sale.seat_count, counts->answered, counts->holds,
+			counts->payments, counts->cancellations, counts->lapses,
 			buyers_history(run->arena.buyers)->count,
-			history_unknowns(buyers_history(run->arena.buyers)),
+			history_unknowns(buyers_history(run->arena.buyers)), judged_ms,
 			text[0] == '\0' ? "all is as it should be" : "WRONG:");
 	printf("%s", text);
 	fflush(stdout);
@@ -255,8 +263,9 @@ static void end_round(struct run *run, const struct kind *const *dealt, size_t d
 
 	buyers_stop(run->arena.buyers);
 	bool known = pump_until(run, all_known, NULL, KNOWN_LIMIT_MS);
+	uint64_t begun_ms = now_ms();
 	bool good = arena_check(&run->arena, &violations, text) && known;
-	print_round(run, text);
+	print_round(run, text, (unsigned)(now_ms() - begun_ms));
 	if (!known) {
 		buyers_describe(run->arena.buyers, where, sizeof where);
 		printf("outcomes did not become known: %s\n", where);
@@ -271,15 +280,16 @@ static void end_round(struct run *run, const struct kind *const *dealt, size_t d
 /* The next few of the deck, which is shuffled anew where it ends; at its end where it is dealt once. */
 static void play_round(struct run *run, bool once)
 {
-	const struct kind *dealt[A_ROUND];
+	const struct kind *dealt[A_ROUND_MOST];
 	uint64_t least_ms = now_ms() + ROUND_LEAST_MS;
 	size_t count = 0;
 
 	run->rounds++;
 	buyers_history(run->arena.buyers)->redis_lost = false;
-	unsigned rows = between(run, ROWS_MIN, ROWS_MOST);
-	arena_begin(&run->arena, rows, run->rounds % 3 == 2 ? SLOW : QUICK);
-	while (count < A_ROUND && (!once || run->dealt < run->deck_count)) {
+	unsigned rows = between(run, run->rows_least, run->rows_most);
+	unsigned share = run->rounds % 3 == 2 ? SLOW_SHARE : QUICK_SHARE;
+	arena_begin(&run->arena, rows, run->capacity, run->capacity * share / 100);
+	while (count < run->a_round && (!once || run->dealt < run->deck_count)) {
 		if (run->dealt == run->deck_count)
 			shuffle(run);
 		dealt[count] = run->deck[run->dealt++];
@@ -311,6 +321,21 @@ static void play_once(struct run *run)
 	}
 }
 
+static bool has_all(const struct run *run)
+{
+	return run->counted >= run->faults_wanted &&
+	       buyers_counts(run->arena.buyers)->payments >= run->paid_wanted;
+}
+
+/* Until the time is over, or, where so much is wanted, until all of it is there. */
+static void play_on(struct run *run, uint64_t end_ms)
+{
+	bool wants = run->faults_wanted > 0 || run->paid_wanted > 0;
+
+	while (now_ms() < end_ms && !run->wrong && !(wants && has_all(run)))
+		play_round(run, false);
+}
+
 static void print_end(const struct run *run, unsigned seed)
 {
 	const struct buyers_counts *counts = buyers_counts(run->arena.buyers);
@@ -327,34 +352,46 @@ static void print_end(const struct run *run, unsigned seed)
 	fflush(stdout);
 }
 
+static void read_environment(struct run *run, unsigned seed, unsigned minutes)
+{
+	const char *names = getenv("KINDS");
+
+	run->random = seed;
+	run->verbose = minutes > 0 || getenv("VERBOSE") != NULL;
+	run->rows = must_calloc(kind_count, sizeof *run->rows);
+	run->rows_least = env_number("ROWS_LEAST", ROWS_MIN);
+	run->rows_most = env_number("ROWS", ROWS_MOST);
+	run->capacity = env_number("CAPACITY", CAPACITY);
+	run->a_round = env_number("A_ROUND", A_ROUND);
+	cr_assert(run->a_round <= A_ROUND_MOST);
+	run->pause_most_ms = env_number("PAUSE", PAUSE_MOST_MS);
+	run->faults_wanted = env_number("FAULTS", 0);
+	run->paid_wanted = env_number("PAID", 0);
+	make_deck(run, names != NULL && names[0] != '\0' ? names : minutes > 0 ? NULL : short_list);
+}
+
 Test(faults, run)
 {
 	static struct run run;
 	unsigned minutes = env_number("MINUTES", 0),
 		 seed = env_number("SEED", (unsigned)time(NULL));
-	const char *names = getenv("KINDS");
 	uint64_t end_ms = now_ms() + (uint64_t)minutes * 60 * 1000;
 
 	printf("seed %u\n", seed);
 	fflush(stdout);
-	run.random = seed;
-	run.verbose = minutes > 0 || getenv("VERBOSE") != NULL;
-	run.rows = must_calloc(kind_count, sizeof *run.rows);
-	make_deck(&run, names != NULL && names[0] != '\0' ? names
-			: minutes > 0                     ? NULL
-							  : short_list);
+	read_environment(&run, seed, minutes);
 	shuffle(&run);
 	arena_open(&run.arena, env_number("INSTANCES", minutes > 0 ? 3 : 2),
 		env_number("BUYERS", 60), seed);
 	if (minutes == 0)
 		play_once(&run);
-	while (now_ms() < end_ms && !run.wrong)
-		play_round(&run, false);
+	play_on(&run, end_ms);
 	print_end(&run, seed);
 	report_write(run.rows);
 	if (run.wrong)
 		cluster_close(&run.arena.cluster); /* the logs stay */
 	cr_assert(!run.wrong, "seed %u: something was wrong", seed);
+	cr_assert(has_all(&run), "not enough in %u minutes", minutes);
 	for (size_t i = 0; i < kind_count; i++)
 		cr_assert(run.rows[i].injected == 0 || row_is_good(&run.rows[i]), "seed %u: %s",
 			seed, kinds[i].name);

@@ -1,6 +1,7 @@
 /* Redis is emptied, goes back in time, or stands still, while people wait in the line and hold passes: nobody
  * loses what they have, and whatever was used up stays so. */
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -370,28 +371,60 @@ static bool frozen_long_enough(void *context)
 	return now_ms() >= frozen->until_ms;
 }
 
+static int64_t last_tick(struct world *world)
+{
+	redisContext *redis = redis_process_connect(&world->redis);
+	redisReply *reply = redisCommand(
+		redis, "HGET onsale:{%lld}:meta last_tick", (long long)world->sale.event_id);
+
+	cr_assert(reply != NULL && reply->type == REDIS_REPLY_STRING);
+	int64_t at_ms = strtoll(reply->str, NULL, 10);
+	freeReplyObject(reply);
+	redisFree(redis);
+	return at_ms;
+}
+
+struct ticked {
+	struct world *world;
+	int64_t since;
+};
+
+static bool has_ticked(void *context)
+{
+	struct ticked *ticked = context;
+
+	return last_tick(ticked->world) > ticked->since;
+}
+
+/* FREEZE_SECONDS= of a freeze with a line that keeps its default patience; else twice a short one. */
 Test(recovery, a_freeze_drops_nobody)
 {
 	enum { PEOPLE = 6, ABANDON_AFTER_S = 3 };
+	const char *said = getenv("FREEZE_SECONDS");
+	uint64_t freeze_ms = (said != NULL ? strtoull(said, NULL, 10) : 2 * ABANDON_AFTER_S) * 1000;
 	struct world *world = world_open(&(struct world_options){
 		.flags = {"--queue.poll_min_ms=50", "--queue.poll_max_ms=1000",
 			"--redis.deadline_ms=200"}});
 
 	world_fill(world, PEOPLE, 0,
-		&(struct sale_options){
-			.queue = true, .capacity = 1, .abandon_after_seconds = ABANDON_AFTER_S});
+		&(struct sale_options){.queue = true,
+			.capacity = 1,
+			.abandon_after_seconds = said != NULL ? 0 : ABANDON_AFTER_S});
 	struct visitor *visitors = visitors_new(world);
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		join(world, &visitors[i]);
 		if (i == 0)
 			wait_for(world, &visitors[i], "admitted");
 	}
-	struct frozen frozen = {world, &visitors[1], now_ms() + 2 * ABANDON_AFTER_S * 1000, 0};
+	struct frozen frozen = {world, &visitors[1], now_ms() + freeze_ms, 0};
 	kill(world->redis.pid, SIGSTOP);
-	cr_assert(wait_until(frozen_long_enough, &frozen, LIMIT_MS));
+	cr_assert(wait_until(frozen_long_enough, &frozen, (unsigned)freeze_ms + LIMIT_MS));
 	cr_assert(frozen.stale > 0);
 	kill(world->redis.pid, SIGCONT);
+	struct ticked ticked = {world, last_tick(world)};
 	wait_for(world, &visitors[1], "waiting");
+	cr_assert(wait_until(has_ticked, &ticked, LIMIT_MS)); /* and so has judged who is gone */
+	printf("%" PRIu64 " s frozen, %u polls stale\n", freeze_ms / 1000, frozen.stale);
 	for (unsigned i = 1; i < PEOPLE; i++) {
 		cr_expect(poll(world, &visitors[i], NULL)->status == 200);
 		cr_expect(visitors[i].position == i, "%u stands at %lld", i,

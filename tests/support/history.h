@@ -19,6 +19,8 @@ struct keyed_entry {
 	enum keyed_outcome outcome;
 	int status; /* of the first definite reply; 0: none yet */
 	char *body; /* of the first definite reply that is kept under the key */
+	/* In the body of a success, once it was read for them; 0: not yet. */
+	int64_t told_id, told_reservation_id;
 	unsigned sent; /* how often the request was sent */
 	unsigned unknowns; /* how often no reply came, or 503 outcome_unknown */
 	unsigned different; /* later replies that differ from the first */
