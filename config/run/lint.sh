@@ -50,7 +50,7 @@ check_cppcheck() {
 	cppcheck --quiet --error-exitcode=1 --std=c11 --language=c --inline-suppr -j2 -I. \
 		--include="$lists" --include=/usr/include/uthash.h -D_GNU_SOURCE \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem \
-		server queue lock db proto config
+		server queue lock db proto config bench/swarm
 }
 
 # A file a process: with several, version 14 takes every va_list after the first for uninitialized.
