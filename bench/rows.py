@@ -159,6 +159,21 @@ class Peer:
         return result
 
 
+def peers(bench):
+    """Whether what we compare with sells right: 200 buyers at 20 seats at once, and what PostgreSQL has then."""
+    lines = []
+    for name in PEERS:
+        peer = Peer(bench, name, [(1, None), (200, None)], balance=1500)
+        try:
+            told = output_of([BENCH / "peers/check.py", f"http://127.0.0.1:{peer.port}", name],
+                             env=peer.environment).strip().splitlines()[-1]
+        finally:
+            peer.stop()
+        lines.append(Line(f"peer {name}", "invariants 1 to 4, 200 buyers on 20 seats at once", "right", 1,
+                          told.removeprefix(f"{name}: "), told == f"{name}: right"))
+    return lines
+
+
 def start_peers(bench, row, lines, people, **line):
     """Those that can be had; of each other one a line says loudly why not."""
     peers = {}
@@ -733,6 +748,6 @@ def strategies(bench):
     return []
 
 
-ROWS = {"polls": polls, "lengths": lengths, "instances": instances, "maps": seat_maps, "holds": holds,
+ROWS = {"peers": peers, "polls": polls, "lengths": lengths, "instances": instances, "maps": seat_maps, "holds": holds,
         "latencies": latencies, "rushes": rushes, "idle": idle, "cost": hold_cost, "loads": loads,
         "strategies": strategies, "lag": lag}

@@ -2,6 +2,7 @@
  * parts.
  *   seat_lock_acquire -> acquire_send -> acquire_done -> finish
  *                             ^---- wait_over <---- wait_begin: "wait", others are still deciding
+ * of which ASKED_MAX are under way at a time: the others stand in a queue (ask, ask_next).
  *
  * With a Redlock the keys and passes are judged in Redis and the seats by the nodes; what came of it is told to Redis
  * again, which judges the key once more, as its twin may have come meanwhile:
@@ -30,6 +31,7 @@ enum {
 	SOLD_LIFE_MS = 60 * 1000,
 	MARGIN_MAX_MS = 1000, /* by which a marker ends before its hold, at most */
 	WAITING_MAX = 10000, /* requests that wait for a seat; past that none waits */
+	ASKED_MAX = 512, /* some 20 ms of Redis's time, far below the deadline of a command */
 	NUMBER_SIZE = 24
 };
 
@@ -46,6 +48,8 @@ struct seat_locks {
 	struct seat_lock_settings settings;
 	LIST_HEAD(waiter_list, waiter) waiters; /* pausing, or trying again */
 	unsigned waiting;
+	TAILQ_HEAD(, seat_lock) queue; /* to be asked for */
+	unsigned asked; /* calls of acquire.lua under way */
 };
 
 struct seat_locks *seat_locks_new(
@@ -56,6 +60,7 @@ struct seat_locks *seat_locks_new(
 	locks->redis = redis;
 	locks->settings = *settings;
 	LIST_INIT(&locks->waiters);
+	TAILQ_INIT(&locks->queue);
 	return locks;
 }
 
@@ -94,16 +99,52 @@ static void finish(struct seat_lock *lock, enum seat_lock_result result)
 	lock->done(lock, result);
 }
 
+/* --- whose turn it is --- */
+
+static void acquire_send(struct seat_lock *lock);
+
+static void ask(struct seat_lock *lock)
+{
+	struct seat_locks *locks = lock->locks;
+
+	if (locks->asked < ASKED_MAX)
+		acquire_send(lock);
+	else
+		TAILQ_INSERT_TAIL(&locks->queue, lock, link);
+}
+
+/* Without Redis nobody's turn comes. */
+static void ask_nobody(struct seat_locks *locks)
+{
+	struct seat_lock *lock;
+
+	while ((lock = TAILQ_FIRST(&locks->queue)) != NULL) {
+		TAILQ_REMOVE(&locks->queue, lock, link);
+		finish(lock, SEAT_LOCK_AWAY);
+	}
+}
+
+static void ask_next(struct seat_locks *locks)
+{
+	struct seat_lock *lock;
+
+	if (!redis_up(locks->redis))
+		ask_nobody(locks);
+	while (locks->asked < ASKED_MAX && (lock = TAILQ_FIRST(&locks->queue)) != NULL) {
+		TAILQ_REMOVE(&locks->queue, lock, link);
+		acquire_send(lock);
+	}
+}
+
 void seat_locks_free(struct seat_locks *locks)
 {
 	if (!locks)
 		return;
+	ask_nobody(locks);
 	while (!LIST_EMPTY(&locks->waiters))
 		finish(LIST_FIRST(&locks->waiters)->lock, SEAT_LOCK_AWAY);
 	free(locks);
 }
-
-static void acquire_send(struct seat_lock *lock);
 
 /* With a Redlock, another try begins anew: the key may be known by now. */
 static void first_step(struct seat_lock *lock)
@@ -111,7 +152,7 @@ static void first_step(struct seat_lock *lock)
 	bool others = lock->locks->settings.redlock != NULL && lock->seat_count > 0;
 
 	lock->step = others ? SEAT_LOCK_ASKS : SEAT_LOCK_JUDGES;
-	acquire_send(lock);
+	ask(lock);
 }
 
 static void wait_over(evutil_socket_t fd UNUSED, short what UNUSED, void *context)
@@ -196,7 +237,7 @@ static void nodes_asked(
 	if (taken_count > 0)
 		memcpy(lock->refused_ids, taken_ids, taken_count * sizeof *taken_ids);
 	lock->step = taken_count > 0 ? SEAT_LOCK_REFUSES : SEAT_LOCK_CONFIRMS;
-	acquire_send(lock);
+	ask(lock);
 }
 
 static void ask_nodes(struct seat_lock *lock)
@@ -270,9 +311,8 @@ static void note_key(struct seat_locks *locks, int64_t event_id, const char *own
 	redis_command(locks->redis, &args, NULL, NULL);
 }
 
-static void acquire_done(void *context, enum db_result result, const struct redis_value *value)
+static void answered(struct seat_lock *lock, enum db_result result, const struct redis_value *value)
 {
-	struct seat_lock *lock = context;
 	if (result == DB_OK) {
 		judge(lock, value);
 		return;
@@ -285,6 +325,16 @@ static void acquire_done(void *context, enum db_result result, const struct redi
 		note_key(lock->locks, lock->event_id, owner);
 	}
 	finish(lock, SEAT_LOCK_AWAY);
+}
+
+static void acquire_done(void *context, enum db_result result, const struct redis_value *value)
+{
+	struct seat_lock *lock = context;
+	struct seat_locks *locks = lock->locks;
+
+	locks->asked--;
+	answered(lock, result, value);
+	ask_next(locks);
 }
 
 /* --- acquire --- */
@@ -341,6 +391,7 @@ static void acquire_send(struct seat_lock *lock)
 	redis_arg_text(&args, lock->key_is_new ? "1" : "0");
 	add_seats(&args, lock);
 	lock->tries++;
+	lock->locks->asked++;
 	redis_eval(lock->locks->redis, &lock_acquire_script, 3, &args, acquire_done, lock);
 }
 

@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include "db/redis.h"
 #include "proto/digest.h"
 
@@ -88,9 +89,12 @@ struct seat_lock {
 	uint64_t give_up_ms;
 	unsigned tries;
 	void *timer;
+	TAILQ_ENTRY(seat_lock) link; /* while it is its turn to be asked for */
 };
 
-/* Order of judging: the key, then the pass, then the seats, which may be none: then nothing is locked. */
+/* Order of judging: the key, then the pass, then the seats, which may be none: then nothing is locked. Of a crowd
+ * some hundreds are asked for at a time, in the order of coming, so that no deadline ends while the others are
+ * served. */
 void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock);
 
 /* PostgreSQL said that these are held: the markers become *held* for hold_left_ms less a margin, so that none

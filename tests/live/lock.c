@@ -712,6 +712,34 @@ Test(lock, one_of_many_repeats_gets_the_seat)
 	cr_expect_eq(count_results(buyers, SEAT_LOCK_KEY_KNOWN), CROWD - 1);
 }
 
+enum { MANY = 3000 }; /* three times what a connection here takes at once */
+
+static bool many_answered(const void *context)
+{
+	const struct buyer *buyers = context;
+	for (unsigned i = 0; i < MANY; i++)
+		if (!buyers[i].answered)
+			return false;
+	return true;
+}
+
+Test(lock, a_crowd_is_asked_for_in_turn)
+{
+	static struct buyer buyers[MANY];
+	unsigned ours = 0, taken = 0;
+	open_locks(1, LOCKING_MS, 0);
+	knows_all_keys();
+	for (unsigned i = 0; i < MANY; i++)
+		begin(buyer_new(&buyers[i], 1), 0);
+	rig_run_until(&rig, many_answered, buyers);
+	for (unsigned i = 0; i < MANY; i++) {
+		ours += buyers[i].result == SEAT_LOCK_OURS;
+		taken += buyers[i].result == SEAT_LOCK_TAKEN;
+	}
+	cr_expect(buyers[0].result == SEAT_LOCK_OURS, "who came first");
+	cr_expect(ours == 1 && taken == MANY - 1, "%u, %u", ours, taken);
+}
+
 /* --- waiting --- */
 
 static bool tried_twice(const void *context)
@@ -813,6 +841,26 @@ Test(lock, an_error_of_redis_is_as_if_it_were_away)
 	ASK(&rig, "LPUSH", idem_key(&buyer), "not a text");
 	cr_expect_eq(acquire(&buyer), SEAT_LOCK_AWAY);
 	cr_expect(is_free(1));
+}
+
+/* Its deadline is over for the first of them; the others are not asked for one after the other. */
+Test(lock, a_crowd_does_not_wait_for_a_frozen_redis)
+{
+	static struct buyer buyers[MANY];
+	struct seat_lock_settings settings = {.locking_ms = 60000};
+	own_redis_start();
+	rig_open_at(&rig, 1, own.url, 100);
+	locks[0] = seat_locks_new(rig.base, rig.redis[0], &settings);
+	event = rig_random_id();
+	kill(own.pid, SIGSTOP);
+	for (unsigned i = 0; i < MANY; i++)
+		begin(buyer_new(&buyers[i], 1), 0);
+	uint64_t begun_us = clock_mono_us_now();
+	rig_run_until(&rig, many_answered, buyers);
+	cr_expect_lt(clock_mono_us_now() - begun_us, 2000000);
+	for (unsigned i = 0; i < MANY; i++)
+		cr_assert(buyers[i].result == SEAT_LOCK_AWAY && buyers[i].answers == 1);
+	kill(own.pid, SIGCONT);
 }
 
 Test(lock, a_refusal_that_comes_too_late_is_not_kept)
