@@ -31,9 +31,11 @@ const struct queue_script queue_script_end_pass = {
 const struct queue_script queue_script_holding = {
 	{"queue/holding", queue_holding_lua}, {"live", "holding"}};
 const struct queue_script queue_script_seen = {{"queue/seen", queue_seen_lua}, {"seen"}};
-const struct queue_script queue_script_adopt = {{"queue/adopt", queue_adopt_lua}, {"meta", "standing"}};
+const struct queue_script queue_script_adopt = {
+	{"queue/adopt", queue_adopt_lua}, {"meta", "standing"}};
 const struct queue_script queue_script_restore_pass = {
-	{"queue/restore_pass", queue_restore_pass_lua}, {"wait", "seen", "pass", "live", "meta", "standing"}};
+	{"queue/restore_pass", queue_restore_pass_lua},
+	{"wait", "seen", "pass", "live", "meta", "standing"}};
 const struct queue_script queue_script_tick = {{"queue/tick", queue_tick_lua},
 	{"wait", "seen", "pass", "live", "holding", "gone", "meta", "admitted", "standing"}};
 const struct queue_script queue_script_close = {{"queue/close", queue_close_lua}, {"wait", "meta"}};

@@ -17,7 +17,7 @@ for folder in server queue lock db proto config tests bench; do
 done
 
 sources() {
-	find "${folders[@]}" -name "$1" | sort
+	find "${folders[@]}" -name node_modules -prune -o -name "$1" -print | sort
 }
 
 failures=()
@@ -34,7 +34,7 @@ check() {
 
 # 2317: what is only called from a trap looks unreachable to it.
 check_scripts() {
-	find .ci "${folders[@]}" \( -name '*.sh' -o -path .ci/run \) -type f -print0 |
+	find .ci "${folders[@]}" -name node_modules -prune -o \( -name '*.sh' -o -path .ci/run \) -type f -print0 |
 		xargs -0 -r shellcheck -e SC2317
 }
 
