@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# make lint: shellcheck, the README, layering, the built server's hardening, the unit of systemd, clang-format,
+# make lint: shellcheck, the planted bugs, the README, layering, the built server's hardening, the unit of systemd, clang-format,
 # cppcheck and clang-tidy, in this order, the quick ones first; all of them run, whatever the ones before found.
 # compile_commands.json is there already.
 set -uo pipefail
@@ -73,7 +73,20 @@ check_unit() {
 	config/run/unit.sh "${BUILD:-build}/onsale"
 }
 
+# Planted bugs fit the code that they are planted in, to the line: faults-check and isolation would not build them.
+check_bugs() {
+	local patch failed=0
+	for patch in tests/*/bugs/*.patch; do
+		patch -s -p1 --fuzz=0 --dry-run --force <"$patch" >/dev/null || {
+			echo "$patch does not fit"
+			failed=1
+		}
+	done
+	return "$failed"
+}
+
 check shellcheck check_scripts
+check bugs check_bugs
 check readme check_readme
 check layering config/run/layering.sh
 check hardening check_hardening
