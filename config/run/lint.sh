@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# make lint: shellcheck, the planted bugs, the README, layering, the built server's hardening, the unit of systemd, clang-format,
-# cppcheck and clang-tidy, in this order, the quick ones first; all of them run, whatever the ones before found.
+# make lint: shellcheck, the planted bugs, the README, layering, the built server's hardening, the unit of systemd,
+# clang-format, cppcheck and clang-tidy, in this order, the quick ones first; all of them run, whatever the ones before
+# found.
 # compile_commands.json is there already.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
