@@ -67,16 +67,16 @@ def main():
     look_around()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(130))
+    output = os.environ.get("OUTPUT") or ("" if quick else ROOT / "bench")
     began, lines = time.monotonic(), []
     with Lab(ROOT / ".bench", (ROOT / os.environ.get("BUILD", "build")).resolve()) as lab:
         bench = rows.Bench(lab, rows.QUICK if quick else rows.FULL, say)
         for name in names:
             lines += measure(bench, name)
-        outcome = report.Outcome(bench, lines, report.surroundings(lab), time.monotonic() - began)
+            if output:  # after each row: a run that is cut off leaves what it has measured
+                report.write(report.Outcome(bench, lines, report.surroundings(lab), time.monotonic() - began),
+                             pathlib.Path(output))
     print(report.table(lines))
-    output = os.environ.get("OUTPUT") or ("" if quick else ROOT / "bench")
-    if output:
-        report.write(outcome, pathlib.Path(output))
     sys.exit(1 if any(line.value is None for line in lines) else 0)
 
 
