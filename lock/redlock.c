@@ -71,8 +71,6 @@ struct ballot {
 static const struct redis_script *const node_scripts[] = {
 	&redlock_acquire_script,
 	&lock_mark_script,
-	&lock_release_script,
-	&lock_extend_script,
 	&lock_generation_script,
 	NULL,
 };
@@ -291,16 +289,20 @@ static bool still_valid(const struct ballot *ballot)
 static void release_on(struct ballot *ballot, unsigned node)
 {
 	struct redlock *redlock = ballot->redlock;
-	REDIS_ARGS(args, 3 + SEAT_LOCK_MAX);
+	REDIS_ARGS(args, MARK_HEAD_ARGS + MARK_ARGS + SEAT_LOCK_MAX);
 
 	if (redlock->closing)
 		return;
 	redis_arg_text(&args, REDLOCK_META);
 	redis_arg_text(&args, ballot->prefix);
+	redis_arg_text(&args, "0");
 	redis_arg_text(&args, ballot->owner);
+	redis_arg_text(&args, MARK_FREE);
+	redis_arg_text(&args, "0");
+	redis_arg_i64(&args, (int64_t)ballot->seat_count);
 	for (size_t i = 0; i < ballot->seat_count; i++)
 		redis_arg_i64(&args, ballot->seat_ids[i]);
-	redis_eval(redlock->nodes[node].redis, &lock_release_script, 1, &args, NULL, NULL);
+	redis_eval(redlock->nodes[node].redis, &lock_mark_script, 1, &args, NULL, NULL);
 }
 
 static void decided(struct ballot *ballot, enum redlock_result result, const int64_t *taken_ids,

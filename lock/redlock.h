@@ -55,7 +55,7 @@ typedef void redlock_done(
 	void *context, enum redlock_result result, const int64_t *taken_ids, size_t taken_count);
 
 /* All seats or none. Whatever is not REDLOCK_OURS leaves nothing locked, but where a node cannot be told. prefix: of
- * the markers' names; owner: what stands in them, shorter than a DIGEST_HEX_SIZE. Everything is copied. */
+ * the event's keys; owner: what stands in them, shorter than a DIGEST_HEX_SIZE. Everything is copied. */
 void redlock_acquire(struct redlock *redlock, const char *prefix, const char *owner,
 	const int64_t *seat_ids, size_t seat_count, redlock_done *done, void *context);
 

@@ -1,12 +1,12 @@
 -- Takes all seats of a request on this node of a Redlock, or none.
 --
 -- KEYS  1 the node's meta
--- ARGV  1 prefix of the locks   2 owner   3 life, ms   4 and on: seats
+-- ARGV  1 prefix of the event's keys   2 owner   3 life, ms   4 and on: seats
 --
 -- Returns 'ours', or for each seat its marker: '' where it is free, or this owner's.
 local FIRST_SEAT = 4
 local owner = ARGV[2]
-local prefix = ARGV[1] .. (redis.call('HGET', KEYS[1], 'lock_generation') or '0') .. ':'
+local prefix = ARGV[1] .. 'lock:' .. (redis.call('HGET', KEYS[1], 'lock_generation') or '0') .. ':'
 
 local locks = {}
 for i = FIRST_SEAT, #ARGV do

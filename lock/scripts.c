@@ -7,8 +7,6 @@
 
 EMBED(lock_acquire_lua, "lock/acquire.lua");
 EMBED(lock_mark_lua, "lock/mark.lua");
-EMBED(lock_release_lua, "lock/release.lua");
-EMBED(lock_extend_lua, "lock/extend.lua");
 EMBED(lock_keys_since_lua, "lock/keys_since.lua");
 EMBED(lock_generation_lua, "lock/generation.lua");
 EMBED(redlock_acquire_lua, "lock/redlock_acquire.lua");
@@ -17,8 +15,6 @@ EMBED(mutex_extend_lua, "lock/mutex_extend.lua");
 
 const struct redis_script lock_acquire_script = {"lock_acquire", lock_acquire_lua};
 const struct redis_script lock_mark_script = {"lock_mark", lock_mark_lua};
-const struct redis_script lock_release_script = {"lock_release", lock_release_lua};
-const struct redis_script lock_extend_script = {"lock_extend", lock_extend_lua};
 const struct redis_script lock_keys_since_script = {"lock_keys_since", lock_keys_since_lua};
 const struct redis_script lock_generation_script = {"lock_generation", lock_generation_lua};
 const struct redis_script redlock_acquire_script = {"redlock_acquire", redlock_acquire_lua};
@@ -28,8 +24,6 @@ const struct redis_script mutex_extend_script = {"mutex_extend", mutex_extend_lu
 const struct redis_script *const lock_scripts[] = {
 	&lock_acquire_script,
 	&lock_mark_script,
-	&lock_release_script,
-	&lock_extend_script,
 	&lock_keys_since_script,
 	&lock_generation_script,
 	&mutex_release_script,

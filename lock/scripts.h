@@ -4,10 +4,15 @@
 
 #include "db/redis.h"
 
+/* Of mark.lua: key and arguments before the first owner, arguments of an owner before his seats, and states. */
+enum { MARK_HEAD_ARGS = 3, MARK_ARGS = 4 };
+#define MARK_HELD "H"
+#define MARK_SOLD "S"
+#define MARK_LOCKING "L"
+#define MARK_FREE ""
+
 extern const struct redis_script lock_acquire_script;
 extern const struct redis_script lock_mark_script;
-extern const struct redis_script lock_release_script;
-extern const struct redis_script lock_extend_script;
 extern const struct redis_script lock_keys_since_script;
 extern const struct redis_script lock_generation_script;
 extern const struct redis_script redlock_acquire_script;

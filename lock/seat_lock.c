@@ -1,15 +1,14 @@
-/* Seat locks: an acquire is one call of lock/acquire.lua, whose verdict comes back as a word and its
- * parts.
- *   seat_lock_acquire -> acquire_send -> acquire_done -> finish
- *                             ^---- wait_over <---- wait_begin: "wait", others are still deciding
- * of which ASKED_MAX are under way at a time: the others stand in a queue (ask, ask_next).
+/* Seat locks. Acquires of a turn of the loop are gathered by event and judged by calls of lock/acquire.lua, a hundred a
+ * call, whose verdicts come back as a word or a word and its parts.
+ *   seat_lock_acquire -> ask -> (seat_locks_turn) batch_send -> (Redis) -> batch_done -> judge -> finish
+ *                         ^---- wait_over <---- wait_begin: "wait", others are still deciding
+ * of which ASKED_MAX are under way at a time: the others stay gathered.
  *
  * With a Redlock the keys and passes are judged in Redis and the seats by the nodes; what came of it is told to Redis
  * again, which judges the key once more, as its twin may have come meanwhile:
- *   seat_lock_acquire -> acquire_send -> acquire_done: "others" -> nodes_asked -> acquire_send -> acquire_done -> finish
+ *   ... -> judge: "others" -> ask_nodes -> nodes_asked -> ask -> ... -> judge -> finish
  *
- * All else (hold, sold, release, extend, …) is sent and forgotten: what fails there lapses by itself, and
- * PostgreSQL decides every sale. */
+ * What is said of the seats afterwards is in seat_mark.c. */
 #include "lock/seat_lock.h"
 
 #include <event2/event.h>
@@ -18,20 +17,20 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include "lock/pause.h"
 #include "lock/redlock.h"
 #include "lock/scripts.h"
+#include "lock/seat_locks.h"
 #include "proto/base/check.h"
 #include "proto/base/log.h"
 
 enum {
-	EVENT_KEY_SIZE = 96,
-	KEY_KEPT_SECONDS = 24 * 60 * 60,
-	SOLD_LIFE_MS = 60 * 1000,
-	MARGIN_MAX_MS = 1000, /* by which a marker ends before its hold, at most */
 	WAITING_MAX = 10000, /* requests that wait for a seat; past that none waits */
-	ASKED_MAX = 512, /* some 20 ms of Redis's time, far below the deadline of a command */
+	ASKED_MAX =
+		512, /* some milliseconds of Redis's time, far below the deadline of a command */
+	ACQUIRES_A_CALL = 100, /* others wait for Redis meanwhile: half a millisecond */
+	ACQUIRE_ARGS = 7, /* of a request, before its seats */
+	ACQUIRE_ARGS_MAX = 1024, /* of a call */
 	NUMBER_SIZE = 24
 };
 
@@ -42,16 +41,6 @@ struct waiter {
 	struct seat_lock *lock;
 };
 
-struct seat_locks {
-	struct event_base *base;
-	struct redis *redis;
-	struct seat_lock_settings settings;
-	LIST_HEAD(waiter_list, waiter) waiters; /* pausing, or trying again */
-	unsigned waiting;
-	TAILQ_HEAD(, seat_lock) queue; /* to be asked for */
-	unsigned asked; /* calls of acquire.lua under way */
-};
-
 struct seat_locks *seat_locks_new(
 	struct event_base *base, struct redis *redis, const struct seat_lock_settings *settings)
 {
@@ -60,23 +49,56 @@ struct seat_locks *seat_locks_new(
 	locks->redis = redis;
 	locks->settings = *settings;
 	LIST_INIT(&locks->waiters);
-	TAILQ_INIT(&locks->queue);
+	STAILQ_INIT(&locks->gathered);
 	return locks;
 }
 
-/* The key onsale:{event}:<rest>. */
-static const char *event_key(char key[EVENT_KEY_SIZE], int64_t event_id, const char *rest)
+const char *event_key(char key[EVENT_KEY_SIZE], int64_t event_id, const char *rest)
 {
 	int len = snprintf(key, EVENT_KEY_SIZE, "onsale:{%" PRId64 "}:%s", event_id, rest);
 	CHECK(len > 0 && len < EVENT_KEY_SIZE);
 	return key;
 }
 
-static const char *idem_key(char key[EVENT_KEY_SIZE], int64_t event_id, const char *owner)
+/* --- gathering --- */
+
+static struct event_locks *event_of(struct seat_locks *locks, int64_t event_id)
 {
-	char rest[sizeof "idem:" + DIGEST_HEX_SIZE];
-	snprintf(rest, sizeof rest, "idem:%s", owner);
-	return event_key(key, event_id, rest);
+	struct event_locks *event;
+
+	HASH_FIND(hh, locks->events, &event_id, sizeof event_id, event);
+	if (event != NULL)
+		return event;
+	event = must_calloc(1, sizeof *event);
+	event->event_id = event_id;
+	TAILQ_INIT(&event->acquires);
+	STAILQ_INIT(&event->marks);
+	HASH_ADD(hh, locks->events, event_id, sizeof event->event_id, event);
+	return event;
+}
+
+struct event_locks *seat_locks_gather(struct seat_locks *locks, int64_t event_id)
+{
+	struct event_locks *event = event_of(locks, event_id);
+
+	if (!event->gathered) {
+		event->gathered = true;
+		STAILQ_INSERT_TAIL(&locks->gathered, event, link);
+	}
+	return event;
+}
+
+static void ask(struct seat_lock *lock)
+{
+	struct event_locks *event = seat_locks_gather(lock->locks, lock->event_id);
+
+	TAILQ_INSERT_TAIL(&event->acquires, lock, link);
+	lock->locks->queued++;
+}
+
+unsigned seat_locks_queued(const struct seat_locks *locks)
+{
+	return locks->queued;
 }
 
 /* --- waiting --- */
@@ -97,53 +119,6 @@ static void finish(struct seat_lock *lock, enum seat_lock_result result)
 {
 	wait_end(lock);
 	lock->done(lock, result);
-}
-
-/* --- whose turn it is --- */
-
-static void acquire_send(struct seat_lock *lock);
-
-static void ask(struct seat_lock *lock)
-{
-	struct seat_locks *locks = lock->locks;
-
-	if (locks->asked < ASKED_MAX)
-		acquire_send(lock);
-	else
-		TAILQ_INSERT_TAIL(&locks->queue, lock, link);
-}
-
-/* Without Redis nobody's turn comes. */
-static void ask_nobody(struct seat_locks *locks)
-{
-	struct seat_lock *lock;
-
-	while ((lock = TAILQ_FIRST(&locks->queue)) != NULL) {
-		TAILQ_REMOVE(&locks->queue, lock, link);
-		finish(lock, SEAT_LOCK_AWAY);
-	}
-}
-
-static void ask_next(struct seat_locks *locks)
-{
-	struct seat_lock *lock;
-
-	if (!redis_up(locks->redis))
-		ask_nobody(locks);
-	while (locks->asked < ASKED_MAX && (lock = TAILQ_FIRST(&locks->queue)) != NULL) {
-		TAILQ_REMOVE(&locks->queue, lock, link);
-		acquire_send(lock);
-	}
-}
-
-void seat_locks_free(struct seat_locks *locks)
-{
-	if (!locks)
-		return;
-	ask_nobody(locks);
-	while (!LIST_EMPTY(&locks->waiters))
-		finish(LIST_FIRST(&locks->waiters)->lock, SEAT_LOCK_AWAY);
-	free(locks);
 }
 
 /* With a Redlock, another try begins anew: the key may be known by now. */
@@ -245,8 +220,8 @@ static void ask_nodes(struct seat_lock *lock)
 	char prefix[EVENT_KEY_SIZE], owner[DIGEST_HEX_SIZE];
 
 	digest_hex(&lock->key, owner);
-	redlock_acquire(lock->locks->settings.redlock, event_key(prefix, lock->event_id, "lock:"),
-		owner, lock->seat_ids, lock->seat_count, nodes_asked, lock);
+	redlock_acquire(lock->locks->settings.redlock, event_key(prefix, lock->event_id, ""), owner,
+		lock->seat_ids, lock->seat_count, nodes_asked, lock);
 }
 
 /* The nodes gave the seats, and Redis refuses the request: its key came another way meanwhile, or its pass ended. Where
@@ -276,7 +251,7 @@ static void judge(struct seat_lock *lock, const struct redis_value *reply)
 		{"no_pass", SEAT_LOCK_NO_PASS, NULL},
 	};
 	size_t len;
-	const char *word = redis_len(reply) ? redis_text(redis_at(reply, 0), &len) : "";
+	const char *word = redis_text(redis_len(reply) > 0 ? redis_at(reply, 0) : reply, &len);
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
 		if (strcmp(word, verdicts[i].word) != 0)
 			continue;
@@ -298,19 +273,6 @@ static void judge(struct seat_lock *lock, const struct redis_value *reply)
 	finish(lock, SEAT_LOCK_AWAY);
 }
 
-/* Whatever comes under the key is PostgreSQL's. */
-static void note_key(struct seat_locks *locks, int64_t event_id, const char *owner)
-{
-	char key[EVENT_KEY_SIZE];
-	REDIS_ARGS(args, 5);
-	redis_arg_text(&args, "SET");
-	redis_arg_text(&args, idem_key(key, event_id, owner));
-	redis_arg_text(&args, "P");
-	redis_arg_text(&args, "EX");
-	redis_arg_i64(&args, KEY_KEPT_SECONDS);
-	redis_command(locks->redis, &args, NULL, NULL);
-}
-
 static void answered(struct seat_lock *lock, enum db_result result, const struct redis_value *value)
 {
 	if (result == DB_OK) {
@@ -327,17 +289,31 @@ static void answered(struct seat_lock *lock, enum db_result result, const struct
 	finish(lock, SEAT_LOCK_AWAY);
 }
 
-static void acquire_done(void *context, enum db_result result, const struct redis_value *value)
-{
-	struct seat_lock *lock = context;
-	struct seat_locks *locks = lock->locks;
+/* --- acquires that share a call --- */
 
-	locks->asked--;
-	answered(lock, result, value);
-	ask_next(locks);
+struct batch {
+	struct seat_locks *locks;
+	TAILQ_HEAD(, seat_lock) acquires;
+	unsigned count;
+};
+
+static void batch_done(void *context, enum db_result result, const struct redis_value *value)
+{
+	struct batch *batch = context;
+	struct seat_lock *lock;
+
+	batch->locks->asked -= batch->count;
+	for (size_t i = 0; (lock = TAILQ_FIRST(&batch->acquires)) != NULL; i++) {
+		TAILQ_REMOVE(&batch->acquires, lock, link);
+		answered(lock, result, redis_at(value, i));
+	}
+	free(batch);
 }
 
-/* --- acquire --- */
+/* A request's arguments that are not in its struct as text; a call copies them. */
+struct acquire_texts {
+	char owner[DIGEST_HEX_SIZE], body[DIGEST_HEX_SIZE], nonce[NUMBER_SIZE], how[4];
+};
 
 static const char *pass_argument(const struct seat_lock *lock, char nonce[NUMBER_SIZE])
 {
@@ -349,50 +325,124 @@ static const char *pass_argument(const struct seat_lock *lock, char nonce[NUMBER
 	return nonce;
 }
 
-/* The last arguments: who judges the seats, and those that are his to judge. */
-static void add_seats(struct redis_args *args, const struct seat_lock *lock)
+/* How acquire.lua is to judge it. */
+static const char *write_how(const struct seat_lock *lock, char how[4])
 {
-	static const char *const judges[] = {[SEAT_LOCK_JUDGES] = "",
-		[SEAT_LOCK_ASKS] = "ask",
-		[SEAT_LOCK_CONFIRMS] = "",
-		[SEAT_LOCK_REFUSES] = "taken"};
-	const int64_t *seat_ids = lock->seat_ids;
-	size_t count = lock->step == SEAT_LOCK_JUDGES ? lock->seat_count : 0;
+	char *end = how;
 
-	if (lock->step == SEAT_LOCK_REFUSES) {
-		seat_ids = lock->refused_ids;
-		count = lock->refused_count;
-	}
-	redis_arg_text(args, judges[lock->step]);
+	if (may_wait(lock))
+		*end++ = 'w';
+	if (lock->key_is_new)
+		*end++ = 'n';
+	if (lock->step == SEAT_LOCK_ASKS)
+		*end++ = 'a';
+	if (lock->step == SEAT_LOCK_REFUSES)
+		*end++ = 't';
+	*end = '\0';
+	return how;
+}
+
+/* The seats that Redis is to judge, or, at the end, those that the nodes found taken. */
+static size_t seats_to_judge(const struct seat_lock *lock, const int64_t **seat_ids)
+{
+	bool refuses = lock->step == SEAT_LOCK_REFUSES;
+
+	*seat_ids = refuses ? lock->refused_ids : lock->seat_ids;
+	return refuses                          ? lock->refused_count
+	       : lock->step == SEAT_LOCK_JUDGES ? lock->seat_count
+						: 0;
+}
+
+static void add_acquire(
+	struct redis_args *args, const struct seat_lock *lock, struct acquire_texts *texts)
+{
+	const int64_t *seat_ids;
+	size_t count = seats_to_judge(lock, &seat_ids);
+
+	digest_hex(&lock->key, texts->owner);
+	digest_hex(&lock->body, texts->body);
+	redis_arg_text(args, texts->owner);
+	redis_arg_text(args, texts->body);
+	redis_arg_text(args, lock->request_id);
+	redis_arg_i64(args, lock->user_id);
+	redis_arg_text(args, pass_argument(lock, texts->nonce));
+	redis_arg_text(args, write_how(lock, texts->how));
+	redis_arg_i64(args, (int64_t)count);
 	for (size_t i = 0; i < count; i++)
 		redis_arg_i64(args, seat_ids[i]);
 }
 
-static void acquire_send(struct seat_lock *lock)
+static bool fits(
+	const struct batch *batch, const struct redis_args *args, const struct seat_lock *lock)
 {
-	char meta[EVENT_KEY_SIZE], idem[EVENT_KEY_SIZE], pass[EVENT_KEY_SIZE],
-		prefix[EVENT_KEY_SIZE];
-	char owner[DIGEST_HEX_SIZE], body[DIGEST_HEX_SIZE], nonce[NUMBER_SIZE];
-	digest_hex(&lock->key, owner);
-	digest_hex(&lock->body, body);
+	const int64_t *seat_ids;
 
-	REDIS_ARGS(args, 13 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, event_key(meta, lock->event_id, "meta"));
-	redis_arg_text(&args, idem_key(idem, lock->event_id, owner));
-	redis_arg_text(&args, event_key(pass, lock->event_id, "pass"));
-	redis_arg_text(&args, event_key(prefix, lock->event_id, "lock:"));
-	redis_arg_text(&args, owner);
-	redis_arg_i64(&args, lock->locks->settings.locking_ms);
-	redis_arg_text(&args, body);
-	redis_arg_text(&args, lock->request_id);
-	redis_arg_i64(&args, lock->user_id);
-	redis_arg_text(&args, pass_argument(lock, nonce));
-	redis_arg_text(&args, may_wait(lock) ? "1" : "0");
-	redis_arg_text(&args, lock->key_is_new ? "1" : "0");
-	add_seats(&args, lock);
-	lock->tries++;
-	lock->locks->asked++;
-	redis_eval(lock->locks->redis, &lock_acquire_script, 3, &args, acquire_done, lock);
+	return batch->count < ACQUIRES_A_CALL && batch->locks->asked < ASKED_MAX &&
+	       args->count + ACQUIRE_ARGS + seats_to_judge(lock, &seat_ids) <= args->max;
+}
+
+/* Sends as many as one call takes. */
+static void batch_send(struct seat_locks *locks, struct event_locks *event)
+{
+	struct batch *batch = must_malloc(sizeof *batch);
+	struct acquire_texts texts[ACQUIRES_A_CALL];
+	char meta[EVENT_KEY_SIZE], pass[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE];
+	struct seat_lock *lock;
+	REDIS_ARGS(args, ACQUIRE_ARGS_MAX);
+
+	*batch = (struct batch){.locks = locks};
+	TAILQ_INIT(&batch->acquires);
+	redis_arg_text(&args, event_key(meta, event->event_id, "meta"));
+	redis_arg_text(&args, event_key(pass, event->event_id, "pass"));
+	redis_arg_text(&args, event_key(prefix, event->event_id, ""));
+	redis_arg_i64(&args, locks->settings.locking_ms);
+	while ((lock = TAILQ_FIRST(&event->acquires)) != NULL && fits(batch, &args, lock)) {
+		add_acquire(&args, lock, &texts[batch->count++]);
+		lock->tries++;
+		locks->asked++;
+		locks->queued--;
+		TAILQ_REMOVE(&event->acquires, lock, link);
+		TAILQ_INSERT_TAIL(&batch->acquires, lock, link);
+	}
+	redis_eval(locks->redis, &lock_acquire_script, 2, &args, batch_done, batch);
+}
+
+/* Without Redis nobody's turn comes. */
+static void ask_nobody(struct seat_locks *locks, struct event_locks *event)
+{
+	struct seat_lock *lock;
+
+	while ((lock = TAILQ_FIRST(&event->acquires)) != NULL) {
+		TAILQ_REMOVE(&event->acquires, lock, link);
+		locks->queued--;
+		finish(lock, SEAT_LOCK_AWAY);
+	}
+}
+
+/* What was said of seats goes first: some of those that are asked for may be free by it. True where some acquires are
+ * left for another turn. */
+static bool event_send(struct seat_locks *locks, struct event_locks *event)
+{
+	marks_send(locks, event);
+	if (!redis_up(locks->redis))
+		ask_nobody(locks, event);
+	while (!TAILQ_EMPTY(&event->acquires) && locks->asked < ASKED_MAX)
+		batch_send(locks, event);
+	return !TAILQ_EMPTY(&event->acquires);
+}
+
+void seat_locks_turn(struct seat_locks *locks)
+{
+	STAILQ_HEAD(, event_locks) gathered = STAILQ_HEAD_INITIALIZER(gathered);
+	struct event_locks *event;
+
+	STAILQ_CONCAT(&gathered, &locks->gathered);
+	while ((event = STAILQ_FIRST(&gathered)) != NULL) {
+		STAILQ_REMOVE_HEAD(&gathered, link);
+		event->gathered = false;
+		if (event_send(locks, event))
+			seat_locks_gather(locks, event->event_id);
+	}
 }
 
 void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
@@ -407,112 +457,19 @@ void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
 	first_step(lock);
 }
 
-/* --- sent and forgotten --- */
-
-/* The hash that the generation of the markers is in, where they are. */
-static const char *meta_key(
-	const struct seat_locks *locks, char key[EVENT_KEY_SIZE], int64_t event_id)
+void seat_locks_free(struct seat_locks *locks)
 {
-	return locks->settings.redlock != NULL ? REDLOCK_META : event_key(key, event_id, "meta");
-}
+	struct event_locks *event;
 
-/* A script of one key, to where the markers are. */
-static void tell(
-	struct seat_locks *locks, const struct redis_script *script, const struct redis_args *args)
-{
-	if (locks->settings.redlock != NULL)
-		redlock_tell(locks->settings.redlock, script, args);
-	else
-		redis_eval(locks->redis, script, 1, args, NULL, NULL);
-}
-
-static void mark(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids, size_t count,
-	const char *owner, const char *state, int64_t life_ms)
-{
-	char meta[EVENT_KEY_SIZE], idem[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE];
-	CHECK(count <= SEAT_LOCK_MAX);
-	bool others = locks->settings.redlock != NULL;
-	REDIS_ARGS(args, 6 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, meta_key(locks, meta, event_id));
-	if (!others)
-		redis_arg_text(&args, idem_key(idem, event_id, owner));
-	else if (strcmp(state, "H") == 0)
-		note_key(locks, event_id, owner);
-	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
-	redis_arg_text(&args, owner);
-	redis_arg_text(&args, state);
-	redis_arg_i64(&args, life_ms);
-	for (size_t i = 0; i < count; i++)
-		redis_arg_i64(&args, seat_ids[i]);
-	if (others)
-		tell(locks, &lock_mark_script, &args);
-	else
-		redis_eval(locks->redis, &lock_mark_script, 2, &args, NULL, NULL);
-}
-
-void seat_lock_hold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
-	size_t count, const struct digest *owner, int64_t hold_left_ms)
-{
-	char hex[DIGEST_HEX_SIZE];
-	digest_hex(owner, hex);
-	int64_t tenth_ms = hold_left_ms / 10;
-	int64_t life_ms = hold_left_ms - (tenth_ms < MARGIN_MAX_MS ? tenth_ms : MARGIN_MAX_MS);
-	mark(locks, event_id, seat_ids, count, hex, "H", life_ms > 0 ? life_ms : 1);
-}
-
-void seat_lock_sold(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
-	size_t count, const struct digest *owner)
-{
-	char hex[DIGEST_HEX_SIZE] = "-";
-	if (owner)
-		digest_hex(owner, hex);
-	mark(locks, event_id, seat_ids, count, hex, "S", SOLD_LIFE_MS);
-}
-
-void seat_lock_release(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
-	size_t count, const struct digest *owner)
-{
-	char meta[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE], hex[DIGEST_HEX_SIZE];
-	CHECK(count <= SEAT_LOCK_MAX);
-	digest_hex(owner, hex);
-	REDIS_ARGS(args, 3 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, meta_key(locks, meta, event_id));
-	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
-	redis_arg_text(&args, hex);
-	for (size_t i = 0; i < count; i++)
-		redis_arg_i64(&args, seat_ids[i]);
-	tell(locks, &lock_release_script, &args);
-}
-
-void seat_lock_extend(struct seat_locks *locks, int64_t event_id, const int64_t *seat_ids,
-	size_t count, const struct digest *owner)
-{
-	char meta[EVENT_KEY_SIZE], prefix[EVENT_KEY_SIZE], hex[DIGEST_HEX_SIZE];
-	CHECK(count <= SEAT_LOCK_MAX);
-	digest_hex(owner, hex);
-	REDIS_ARGS(args, 4 + SEAT_LOCK_MAX);
-	redis_arg_text(&args, meta_key(locks, meta, event_id));
-	redis_arg_text(&args, event_key(prefix, event_id, "lock:"));
-	redis_arg_text(&args, hex);
-	redis_arg_i64(&args, locks->settings.locking_ms);
-	for (size_t i = 0; i < count; i++)
-		redis_arg_i64(&args, seat_ids[i]);
-	tell(locks, &lock_extend_script, &args);
-}
-
-void seat_lock_keys_since(struct seat_locks *locks, int64_t event_id, bool all_known)
-{
-	char meta[EVENT_KEY_SIZE];
-	REDIS_ARGS(args, 2);
-	redis_arg_text(&args, event_key(meta, event_id, "meta"));
-	redis_arg_text(&args, all_known ? "1" : "0");
-	redis_eval(locks->redis, &lock_keys_since_script, 1, &args, NULL, NULL);
-}
-
-void seat_lock_new_generation(struct seat_locks *locks, int64_t event_id)
-{
-	char meta[EVENT_KEY_SIZE];
-	REDIS_ARGS(args, 1);
-	redis_arg_text(&args, event_key(meta, event_id, "meta"));
-	redis_eval(locks->redis, &lock_generation_script, 1, &args, NULL, NULL);
+	if (!locks)
+		return;
+	while ((event = locks->events) != NULL) {
+		HASH_DEL(locks->events, event);
+		ask_nobody(locks, event);
+		marks_drop(event);
+		free(event);
+	}
+	while (!LIST_EMPTY(&locks->waiters))
+		finish(LIST_FIRST(&locks->waiters)->lock, SEAT_LOCK_AWAY);
+	free(locks);
 }

@@ -1,5 +1,5 @@
-/* Seat locks in Redis, in front of PostgreSQL: latecomers lose here, in one round trip. One script takes
- * all seats of a request or none, and knows the request's idempotency key. Redis may be wrong, absent or
+/* Seat locks in Redis, in front of PostgreSQL: latecomers lose here, in one round trip. A script takes
+ * all seats of a request or none, and knows the request's idempotency key; it judges many requests a call. Redis may be wrong, absent or
  * rolled back: PostgreSQL alone decides a sale.
  *
  * With a Redlock (lock/redlock.h) the markers are on its nodes, and Redis has the keys and passes alone.
@@ -42,6 +42,12 @@ struct seat_lock_settings {
 
 struct seat_locks *seat_locks_new(
 	struct event_base *base, struct redis *redis, const struct seat_lock_settings *settings);
+
+/* Sends the acquires, and what was said of seats, that came up in this turn; the loop calls it before redis_turn. */
+void seat_locks_turn(struct seat_locks *locks);
+
+/* Acquires that wait to be sent, since enough others are under way. */
+unsigned seat_locks_queued(const struct seat_locks *locks);
 
 /* After redis_free, which answers what is in flight. Requests that wait for a seat end as SEAT_LOCK_AWAY. */
 void seat_locks_free(struct seat_locks *locks);
@@ -89,7 +95,7 @@ struct seat_lock {
 	uint64_t give_up_ms;
 	unsigned tries;
 	void *timer;
-	TAILQ_ENTRY(seat_lock) link; /* while it is its turn to be asked for */
+	TAILQ_ENTRY(seat_lock) link; /* while it is gathered, or Redis judges it */
 };
 
 /* Order of judging: the key, then the pass, then the seats, which may be none: then nothing is locked. Of a crowd

@@ -1,5 +1,6 @@
 /* Polls and joins of a loop turn are gathered by event, and leave in one script call for each, or a few
- * where there are many; the others leave one by one.
+ * where there are many; so do the notes of who holds seats and whose pass was used up. The others leave one by one,
+ * behind the notes of their event.
  *
  *   queue_poll -> gather -> queue_turn -> batch_send -> (Redis) -> batch_done -> op->done
  *                                    \-> (the line's picture shows the place) -> op->done
@@ -17,7 +18,7 @@
 #include "queue/picture.h"
 #include "queue/scripts.h"
 
-enum { POLLS_A_CALL = 500, JOINS_A_CALL = 200 };
+enum { POLLS_A_CALL = 500, JOINS_A_CALL = 200, NOTES_A_CALL = 200 };
 
 enum { PICTURE_MAX_AGE_MS = 500 }; /* polls wait for Redis where ticks fail to bring a newer one */
 
@@ -34,10 +35,18 @@ enum { NO_LINE = -1 }; /* first of each reply */
 
 TAILQ_HEAD(queue_ops, queue_op);
 
+/* Pairs of arguments that nobody waits for the answer of: user and end of his hold, or user and nonce. */
+struct notes {
+	const struct queue_script *script;
+	int64_t (*pairs)[2]; /* room for NOTES_A_CALL */
+	unsigned count;
+};
+
 /* What was gathered of an event in this turn, and how its line stood at the last tick. */
 struct line {
 	int64_t event_id;
 	struct queue_ops polls, joins;
+	struct notes holding, ended;
 	bool gathered; /* stands in the list of those that have any */
 	bool polled; /* since the last tick began: the next one brings a picture */
 	struct picture picture;
@@ -93,6 +102,8 @@ void queue_free(struct queue *queue)
 		answer_all(&line->joins, DB_UNAVAILABLE);
 		answer_all(&line->polls, DB_UNAVAILABLE);
 		picture_drop(&line->picture);
+		free(line->holding.pairs);
+		free(line->ended.pairs);
 		free(line);
 	}
 	LIST_FOREACH (batch, &queue->batches, link)
@@ -114,6 +125,8 @@ static struct line *line_of(struct queue *queue, int64_t event_id)
 	line->event_id = event_id;
 	TAILQ_INIT(&line->polls);
 	TAILQ_INIT(&line->joins);
+	line->holding.script = &queue_script_holding;
+	line->ended.script = &queue_script_end_pass;
 	HASH_ADD(hh, queue->lines, event_id, sizeof line->event_id, line);
 	return line;
 }
@@ -150,6 +163,57 @@ void queue_poll(struct queue *queue, struct queue_op *op)
 	op_reset(op);
 	line->polled = true;
 	TAILQ_INSERT_TAIL(&line->polls, op, link);
+}
+
+/* --- notes --- */
+
+static void notes_send(struct queue *queue, const struct line *line, struct notes *notes)
+{
+	struct queue_call call;
+	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2 * NOTES_A_CALL);
+
+	if (notes->count == 0)
+		return;
+	queue_call_begin(&call, notes->script, line->event_id, &args);
+	for (unsigned i = 0; i < notes->count; i++) {
+		redis_arg_i64(&args, notes->pairs[i][0]);
+		redis_arg_i64(&args, notes->pairs[i][1]);
+	}
+	notes->count = 0;
+	queue_call_send(&call, queue->redis, NULL, NULL);
+}
+
+/* Before whatever else is said of the event, so that all is heard in the order in which it was said. */
+static void line_send_notes(struct queue *queue, struct line *line)
+{
+	notes_send(queue, line, &line->holding);
+	notes_send(queue, line, &line->ended);
+}
+
+static void note(
+	struct queue *queue, struct line *line, struct notes *notes, int64_t user_id, int64_t value)
+{
+	if (notes->pairs == NULL)
+		notes->pairs = must_calloc(NOTES_A_CALL, sizeof *notes->pairs);
+	if (notes->count == NOTES_A_CALL)
+		line_send_notes(queue, line);
+	notes->pairs[notes->count][0] = user_id;
+	notes->pairs[notes->count][1] = value;
+	notes->count++;
+}
+
+void queue_end_pass(struct queue *queue, int64_t event_id, int64_t user_id, uint64_t nonce)
+{
+	struct line *line = gather_in(queue, event_id);
+
+	note(queue, line, &line->ended, user_id, (int64_t)nonce);
+}
+
+void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64_t until_unix_ms)
+{
+	struct line *line = gather_in(queue, event_id);
+
+	note(queue, line, &line->holding, user_id, until_unix_ms);
 }
 
 /* --- what came back --- */
@@ -355,6 +419,7 @@ void queue_turn(struct queue *queue)
 	while ((line = STAILQ_FIRST(&queue->gathered)) != NULL) {
 		STAILQ_REMOVE_HEAD(&queue->gathered, link);
 		line->gathered = false;
+		line_send_notes(queue, line);
 		answer_from_picture(queue, line);
 		while (!TAILQ_EMPTY(&line->joins))
 			batch_send(queue, line->event_id, &line->joins, true);
@@ -365,6 +430,13 @@ void queue_turn(struct queue *queue)
 }
 
 /* --- one by one --- */
+
+static void begin_alone(struct queue_call *call, struct queue *queue,
+	const struct queue_script *script, int64_t event_id, struct redis_args *args)
+{
+	line_send_notes(queue, line_of(queue, event_id));
+	queue_call_begin(call, script, event_id, args);
+}
 
 static void left(void *context, enum db_result result, const struct redis_value *value UNUSED)
 {
@@ -382,32 +454,10 @@ void queue_leave(struct queue *queue, struct queue_op *op)
 
 	op_reset(op);
 	op->queue = queue;
-	queue_call_begin(&call, &queue_script_leave, op->event_id, &args);
+	begin_alone(&call, queue, &queue_script_leave, op->event_id, &args);
 	redis_arg_i64(&args, op->user_id);
 	redis_arg_i64(&args, op->number);
 	queue_call_send(&call, queue->redis, left, op);
-}
-
-void queue_end_pass(struct queue *queue, int64_t event_id, int64_t user_id, uint64_t nonce)
-{
-	struct queue_call call;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
-
-	queue_call_begin(&call, &queue_script_end_pass, event_id, &args);
-	redis_arg_i64(&args, user_id);
-	redis_arg_i64(&args, (int64_t)nonce);
-	queue_call_send(&call, queue->redis, NULL, NULL);
-}
-
-void queue_holding(struct queue *queue, int64_t event_id, int64_t user_id, int64_t until_unix_ms)
-{
-	struct queue_call call;
-	REDIS_ARGS(args, QUEUE_KEYS_MAX + 2);
-
-	queue_call_begin(&call, &queue_script_holding, event_id, &args);
-	redis_arg_i64(&args, user_id);
-	redis_arg_i64(&args, until_unix_ms);
-	queue_call_send(&call, queue->redis, NULL, NULL);
 }
 
 struct adoption {
@@ -432,7 +482,7 @@ void queue_adopt(struct queue *queue, int64_t event_id, int64_t epoch, int64_t n
 	REDIS_ARGS(args, QUEUE_KEYS_MAX + 4);
 
 	*adoption = (struct adoption){done, context};
-	queue_call_begin(&call, &queue_script_adopt, event_id, &args);
+	begin_alone(&call, queue, &queue_script_adopt, event_id, &args);
 	redis_arg_i64(&args, epoch);
 	redis_arg_i64(&args, rest_ms);
 	redis_arg_i64(&args, number);
@@ -459,7 +509,7 @@ void queue_restore_pass(struct queue *queue, struct queue_restore *restore)
 	struct queue_call call;
 	REDIS_ARGS(args, QUEUE_KEYS_MAX + 5);
 
-	queue_call_begin(&call, &queue_script_restore_pass, restore->event_id, &args);
+	begin_alone(&call, queue, &queue_script_restore_pass, restore->event_id, &args);
 	redis_arg_text(&args, redis_run_id(queue->redis));
 	redis_arg_i64(&args, restore->user_id);
 	redis_arg_i64(&args, (int64_t)restore->nonce);
@@ -516,7 +566,7 @@ void queue_tick(struct queue *queue, struct queue_tick *tick)
 	REDIS_ARGS(args, QUEUE_KEYS_MAX + 10);
 
 	tick->queue = queue;
-	queue_call_begin(&call, &queue_script_tick, tick->event_id, &args);
+	begin_alone(&call, queue, &queue_script_tick, tick->event_id, &args);
 	redis_arg_i64(&args, tick->admit);
 	redis_arg_i64(&args, tick->seats_available);
 	redis_arg_i64(&args, tick->capacity);

@@ -67,7 +67,7 @@ struct queue_op {
 struct queue *queue_new(struct redis *redis);
 void queue_free(struct queue *queue); /* operations still gathered end as DB_UNAVAILABLE */
 
-/* Sends the polls, joins and heartbeats that were gathered; the loop calls it before redis_turn. */
+/* Sends the polls, joins, notes and heartbeats that were gathered; the loop calls it before redis_turn. */
 void queue_turn(struct queue *queue);
 
 /* One place a user an event: joining twice finds the place, or the pass. */

@@ -281,6 +281,8 @@ static void turn(struct app *app, bool *again)
 	event_base_loop(app->base, EVLOOP_ONCE | (*again ? EVLOOP_NONBLOCK : 0));
 	*again = net_turn(app->net);
 	queue_turn(app->queue);
+	if (app->locks != NULL)
+		seat_locks_turn(app->locks);
 	seat_maps_turn(app->seat_maps);
 	if (app->redlock != NULL)
 		redlock_turn(app->redlock);

@@ -71,8 +71,16 @@ void rig_close(struct rig *rig)
 	*rig = (struct rig){0};
 }
 
+static void send_gathered(struct rig *rig)
+{
+	for (unsigned i = 0; i < RIG_CONNECTIONS; i++)
+		if (rig->locks[i])
+			seat_locks_turn(rig->locks[i]);
+}
+
 static void turn(struct rig *rig)
 {
+	send_gathered(rig);
 	for (unsigned i = 0; i < rig->count; i++)
 		redis_turn(rig->redis[i]);
 	if (rig->redlock)
@@ -126,6 +134,7 @@ const char *rig_ask(struct rig *rig, const char *const *words)
 	REDIS_ARGS(args, 8);
 	for (; *words; words++)
 		redis_arg_text(&args, *words);
+	send_gathered(rig);
 	redis_command(rig->redis[0], &args, answer_came, &answer);
 	rig_run_until_set(rig, &answer.came);
 	return rig->text;
@@ -142,6 +151,7 @@ static bool nothing_pending(const void *context)
 
 void rig_settle(struct rig *rig)
 {
+	send_gathered(rig);
 	rig_run_until(rig, nothing_pending, rig);
 }
 

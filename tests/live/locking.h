@@ -11,6 +11,7 @@
 struct event;
 struct event_base;
 struct redlock;
+struct seat_locks;
 
 enum { RIG_CONNECTIONS = 4, RIG_TEXT_SIZE = 512 };
 
@@ -19,7 +20,8 @@ struct rig {
 	struct event *pulse; /* keeps the loop turning while nothing happens */
 	struct redis *redis[RIG_CONNECTIONS];
 	unsigned count;
-	struct redlock *redlock; /* the test's, NULL where it has none; turned with the others */
+	struct seat_locks *locks[RIG_CONNECTIONS]; /* the test's, those that it has: turned with the others, too */
+	struct redlock *redlock; /* … likewise */
 	char text[RIG_TEXT_SIZE]; /* the last answer of rig_ask */
 	int64_t number;
 };

@@ -65,7 +65,7 @@ static void open_locks(unsigned life_ms, unsigned deadline_ms, unsigned wait_ms)
 	cr_assert_not_null(redlock, "%s", why);
 	struct seat_lock_settings lock_settings = {
 		.locking_ms = life_ms, .wait_ms = wait_ms, .redlock = redlock};
-	locks = seat_locks_new(rig.base, rig.redis[0], &lock_settings);
+	rig.locks[0] = locks = seat_locks_new(rig.base, rig.redis[0], &lock_settings);
 	rig_run_until(&rig, all_nodes_up, NULL);
 	seat_lock_keys_since(locks, event, true);
 }
@@ -170,6 +170,7 @@ static bool nothing_pending(const void *context)
 
 static void settle(void)
 {
+	seat_locks_turn(locks);
 	rig_run_until(&rig, nothing_pending, NULL);
 }
 
