@@ -13,7 +13,7 @@ EMBED(store_outbox_mark_sql, "db/statements/outbox_mark.sql");
 #define TAKE(pointer) CONTAINER_OF(pointer, struct store_outbox_take, op)
 #define MARK(pointer) CONTAINER_OF(pointer, struct store_outbox_mark, op)
 
-enum column { ID, RESERVATION_ID, KIND, PAYLOAD, CREATED_AT, AGE_MS };
+enum column { PENDING_ID, ID, RESERVATION_ID, KIND, PAYLOAD, CREATED_AT, AGE_MS };
 
 /* --- what is to be told --- */
 
@@ -61,6 +61,7 @@ static void read_events(struct store_outbox_take *take, const struct pg_rows *ro
 	char *place = (char *)(take->events + count);
 	for (unsigned row = 0; row < count; row++)
 		take->events[row] = (struct outbox_event){
+			.pending_id = pg_row_i64(rows, row, PENDING_ID),
 			.id = pg_row_i64(rows, row, ID),
 			.reservation_id = pg_row_i64(rows, row, RESERVATION_ID),
 			.kind = copy_text(rows, row, KIND, &place),
@@ -112,11 +113,11 @@ static void mark_encode(struct pg_params *params, struct pg_op *const *ops, unsi
 	CHECK(count == 1 && MARK(ops[0])->count <= STORE_OUTBOX_MAX);
 	pg_array_begin(params, PG_INT8);
 	for (size_t i = 0; i < MARK(ops[0])->count; i++)
-		pg_array_i64(params, MARK(ops[0])->ids[i]);
+		pg_array_i64(params, MARK(ops[0])->pending_ids[i]);
 	pg_array_end(params);
 }
 
-/* How many were not marked yet, which nobody asks. */
+/* How many were still there, which nobody asks. */
 static bool mark_decode(
 	const struct pg_rows *rows, UNUSED struct pg_op *const *ops, UNUSED unsigned count)
 {

@@ -4,21 +4,25 @@
 
 #include "db/store.h"
 
-enum { STORE_OUTBOX_MAX = 1000 }; /* events taken or marked in one call */
+enum {
+	STORE_OUTBOX_MAX = 1000, /* events taken in one call */
+	STORE_OUTBOX_STATEMENT_MAX = 128 /* of one statement, which are taken together */
+};
 
 /* The texts belong to the list. */
 struct outbox_event {
+	int64_t pending_id; /* what it is marked by: of all events of a statement, together */
 	int64_t id, reservation_id;
 	const char *kind, *payload, *created_at;
 };
 
-/* Takes the oldest events that are not published, if this relay has the lease, or nobody. */
+/* Takes the oldest events that are not told, those of a statement together, if this relay has the lease, or nobody. */
 struct store_outbox_take {
 	struct pg_op op;
 	/* in */
 	int64_t taker; /* this relay's number */
 	int64_t lease_ms;
-	int64_t limit; /* 0: only asks how old they are */
+	int64_t limit; /* a single statement's may be more; 0: only asks how old they are */
 	/* out */
 	bool any; /* there are some: age_ms is the oldest one's */
 	int64_t age_ms;
@@ -28,10 +32,10 @@ struct store_outbox_take {
 void store_outbox_take(struct pg *pg, struct store_outbox_take *take);
 void store_outbox_take_free(struct store_outbox_take *take);
 
-/* Notes events as published. Doing it twice is doing it once. */
+/* Notes events as told. Doing it twice is doing it once. */
 struct store_outbox_mark {
 	struct pg_op op;
-	const int64_t *ids; /* the caller's, until `done` */
+	const int64_t *pending_ids; /* the caller's, until `done`; each once */
 	size_t count;
 };
 void store_outbox_mark(struct pg *pg, struct store_outbox_mark *mark);

@@ -28,8 +28,8 @@ struct outbox {
 	int64_t relay; /* this one's number, random */
 	struct store_outbox_take take;
 	struct store_outbox_mark mark;
-	int64_t ids[STORE_OUTBOX_MAX]; /* of the batch under way */
-	size_t count;
+	int64_t pending_ids[STORE_OUTBOX_MAX]; /* of the batch under way */
+	size_t pending_count, count; /* … and how many events it has */
 	unsigned failed; /* in a row */
 	bool behind; /* as of the last look: some are not published */
 	uint64_t oldest_ms; /* … and when the first of them happened, by the monotonic clock */
@@ -93,8 +93,10 @@ static void deliver(struct outbox *outbox)
 {
 	const struct store_outbox_take *take = &outbox->take;
 
+	outbox->pending_count = 0;
 	for (size_t i = 0; i < take->count; i++)
-		outbox->ids[i] = take->events[i].id;
+		if (i == 0 || take->events[i].pending_id != take->events[i - 1].pending_id)
+			outbox->pending_ids[outbox->pending_count++] = take->events[i].pending_id;
 	outbox->count = take->count;
 	if (outbox->kafka != NULL)
 		kafka_send(outbox->kafka, take->events, take->count, delivered, outbox);
@@ -133,8 +135,8 @@ static void delivered(void *context, enum db_result result)
 		return;
 	}
 	outbox->mark = (struct store_outbox_mark){.op = {.done = marked, .owner = outbox},
-		.ids = outbox->ids,
-		.count = outbox->count};
+		.pending_ids = outbox->pending_ids,
+		.count = outbox->pending_count};
 	store_outbox_mark(outbox->app->pg, &outbox->mark);
 }
 
@@ -143,7 +145,8 @@ static void marked(struct pg_op *op, enum db_result result)
 {
 	struct outbox *outbox = op->owner;
 	const struct app *app = outbox->app;
-	bool more = (int64_t)outbox->count == app->settings.outbox_batch_max;
+	bool more = (int64_t)outbox->count + STORE_OUTBOX_STATEMENT_MAX >
+		    app->settings.outbox_batch_max; /* the next statement's did not fit, perhaps */
 
 	if (result != DB_OK) {
 		fail(outbox, "PostgreSQL does not note them as told");

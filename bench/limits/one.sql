@@ -12,6 +12,7 @@ DECLARE
 	judged_at timestamptz;
 	until timestamptz;
 	held bigint;
+	event bigint;
 	reply text;
 BEGIN
 	PERFORM pg_advisory_xact_lock(('x' || encode(substr(hold_key, 1, 8), 'hex'))::bit(64)::bigint);
@@ -39,7 +40,9 @@ BEGIN
 		hold_one.hold_key, 0);
 	INSERT INTO outbox (reservation_id, kind, payload)
 	VALUES (held, 'reservation.held', json_build_object('reservation_id', held, 'user_id', person,
-		'performance_id', performance, 'seat_ids', ARRAY[seat], 'total', seat_row.price));
+		'performance_id', performance, 'seat_ids', ARRAY[seat], 'total', seat_row.price))
+	RETURNING id INTO event;
+	INSERT INTO outbox_pending (event_ids) VALUES (ARRAY[event]);
 	INSERT INTO idempotency (key, body, status, reply, reservation_id)
 	VALUES (hold_key, hold_key, 201, reply, held);
 	RETURN reply;
@@ -56,6 +59,7 @@ DECLARE
 	fences bigint;
 	payment bigint;
 	awarded bigint;
+	event bigint;
 	reply text;
 BEGIN
 	PERFORM pg_advisory_xact_lock(('x' || encode(substr(pay_key, 1, 8), 'hex'))::bit(64)::bigint);
@@ -93,7 +97,9 @@ BEGIN
 	WHERE user_id = held_row.user_id;
 	INSERT INTO outbox (reservation_id, kind, payload)
 	VALUES (held_row.id, 'reservation.paid', json_build_object('reservation_id', held_row.id, 'user_id',
-		held_row.user_id, 'payment_id', payment, 'amount', held_row.total, 'points_used', 0, 'currency', 'KRW'));
+		held_row.user_id, 'payment_id', payment, 'amount', held_row.total, 'points_used', 0, 'currency', 'KRW'))
+	RETURNING id INTO event;
+	INSERT INTO outbox_pending (event_ids) VALUES (ARRAY[event]);
 	INSERT INTO idempotency (key, body, status, reply) VALUES (pay_key, pay_key, 201, reply);
 	RETURN reply;
 END

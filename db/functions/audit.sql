@@ -51,7 +51,7 @@ BEGIN
 	SELECT count(*) INTO orphan_holds FROM reservations r
 	WHERE r.status = 'held' AND r.hold_expires_at < judged_at - interval '5 seconds';
 
-	SELECT count(*) INTO unpublished_events FROM outbox o WHERE o.published_at IS NULL;
+	SELECT coalesce(sum(cardinality(p.event_ids)), 0) INTO unpublished_events FROM outbox_pending p;
 
 	checked_at := rfc3339(judged_at);
 	RETURN NEXT;

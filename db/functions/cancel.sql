@@ -137,10 +137,14 @@ BEGIN
 		WHERE s.id = ANY (cancelled_seats) AND s.reservation_id = ANY (cancelled_ids);
 		UPDATE reservations r SET status = 'cancelled', ended_at = judged_at
 		WHERE r.id = ANY (cancelled_ids);
-		INSERT INTO outbox (reservation_id, kind, payload)
-		SELECT r.id, 'reservation.cancelled', json_build_object('reservation_id', r.id,
-			'user_id', r.user_id, 'performance_id', r.performance_id, 'seat_ids', r.seat_ids)
-		FROM reservations r WHERE r.id = ANY (unpaid_ids);
+		WITH events AS (
+			INSERT INTO outbox (reservation_id, kind, payload)
+			SELECT r.id, 'reservation.cancelled', json_build_object('reservation_id', r.id,
+				'user_id', r.user_id, 'performance_id', r.performance_id, 'seat_ids', r.seat_ids)
+			FROM reservations r WHERE r.id = ANY (unpaid_ids)
+			RETURNING outbox.id
+		)
+		INSERT INTO outbox_pending (event_ids) SELECT array_agg(e.id) FROM events e GROUP BY e.id >> 7;
 	END IF;
 	IF refund_payments <> '{}' THEN
 		DELETE FROM sold s
@@ -166,14 +170,18 @@ BEGIN
 		FROM unnest(account_ids, account_balances, account_points) AS n(user_id, balance, points)
 		WHERE a.user_id = n.user_id AND (a.balance, a.points) <> (n.balance, n.points);
 
-		INSERT INTO outbox (reservation_id, kind, payload)
-		SELECT r.id, 'reservation.refunded', json_build_object('reservation_id', r.id,
-			'user_id', r.user_id, 'performance_id', r.performance_id, 'seat_ids', r.seat_ids,
-			'payment_id', b.payment_id, 'refunded', b.amount, 'points_returned', b.points,
-			'points_revoked', b.revoked)
-		FROM unnest(refund_payments, refund_reservations, refund_amounts, refund_points, refund_revoked)
-			AS b(payment_id, reservation_id, amount, points, revoked)
-		JOIN reservations r ON r.id = b.reservation_id;
+		WITH events AS (
+			INSERT INTO outbox (reservation_id, kind, payload)
+			SELECT r.id, 'reservation.refunded', json_build_object('reservation_id', r.id,
+				'user_id', r.user_id, 'performance_id', r.performance_id, 'seat_ids', r.seat_ids,
+				'payment_id', b.payment_id, 'refunded', b.amount, 'points_returned', b.points,
+				'points_revoked', b.revoked)
+			FROM unnest(refund_payments, refund_reservations, refund_amounts, refund_points, refund_revoked)
+				AS b(payment_id, reservation_id, amount, points, revoked)
+			JOIN reservations r ON r.id = b.reservation_id
+			RETURNING outbox.id
+		)
+		INSERT INTO outbox_pending (event_ids) SELECT array_agg(e.id) FROM events e GROUP BY e.id >> 7;
 	END IF;
 END
 $$;

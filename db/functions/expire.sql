@@ -12,12 +12,18 @@ BEGIN
 		UPDATE reservations r SET status = 'expired', ended_at = clock_timestamp()
 		WHERE r.id = ANY (lapsed_ids) AND r.status = 'held'
 		RETURNING r.id, r.user_id, r.performance_id, r.seat_ids
+	),
+	events AS (
+		INSERT INTO outbox (reservation_id, kind, payload)
+		SELECT e.id, 'reservation.expired', json_build_object('reservation_id', e.id,
+			'user_id', e.user_id, 'performance_id', e.performance_id, 'seat_ids', e.seat_ids)
+		FROM expired e
+		RETURNING outbox.id
+	),
+	pending AS (
+		INSERT INTO outbox_pending (event_ids) SELECT array_agg(e.id) FROM events e GROUP BY e.id >> 7
 	)
-	INSERT INTO outbox (reservation_id, kind, payload)
-	SELECT e.id, 'reservation.expired', json_build_object('reservation_id', e.id,
-		'user_id', e.user_id, 'performance_id', e.performance_id, 'seat_ids', e.seat_ids)
-	FROM expired e;
-	GET DIAGNOSTICS ended = ROW_COUNT;
+	SELECT count(*) INTO ended FROM expired;
 	RETURN ended;
 END
 $$;

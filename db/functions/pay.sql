@@ -192,13 +192,17 @@ BEGIN
 		FROM unnest(account_ids, account_balances, account_points) AS n(user_id, balance, points)
 		WHERE a.user_id = n.user_id AND (a.balance, a.points) <> (n.balance, n.points);
 
-		INSERT INTO outbox (reservation_id, kind, payload)
-		SELECT p.reservation_id, 'reservation.paid', json_build_object(
-			'reservation_id', p.reservation_id, 'user_id', user_ids[p.request],
-			'payment_id', p.id, 'amount', p.amount, 'points_used', p.used,
-			'currency', pay.currency)
-		FROM unnest(paid_ids, paid_requests, paid_reservations, paid_amounts, paid_points_used)
-			AS p(id, request, reservation_id, amount, used);
+		WITH events AS (
+			INSERT INTO outbox (reservation_id, kind, payload)
+			SELECT p.reservation_id, 'reservation.paid', json_build_object(
+				'reservation_id', p.reservation_id, 'user_id', user_ids[p.request],
+				'payment_id', p.id, 'amount', p.amount, 'points_used', p.used,
+				'currency', pay.currency)
+			FROM unnest(paid_ids, paid_requests, paid_reservations, paid_amounts, paid_points_used)
+				AS p(id, request, reservation_id, amount, used)
+			RETURNING outbox.id
+		)
+		INSERT INTO outbox_pending (event_ids) SELECT array_agg(e.id) FROM events e GROUP BY e.id >> 7;
 	END IF;
 	INSERT INTO idempotency (key, body, status, reply)
 	SELECT keys[k.request], bodies[k.request], k.status, k.reply

@@ -1,8 +1,8 @@
 -- Tidies up: ends holds that have lapsed, oldest first, each with its event, and drops idempotency records
 -- older than 24 hours and log-outs of tokens that have expired (a minute ago, since it is the servers' clocks
 -- that judge tokens); at most sweep_limit of each. Nothing waits here: rows that somebody has locked are
--- left to him, or to the next run. Events of the outbox that were published keep_days ago go, too (0: they stay);
--- one that never was holds up those behind it. Only reservations are touched: the seats of a lapsed hold keep their
+-- left to him, or to the next run. Events of the outbox that happened keep_days ago go, too (0: they stay), but not
+-- while one from before them may be waiting to be told: no transaction lasts an hour. Only reservations are touched: the seats of a lapsed hold keep their
 -- marks, which bind nobody, so that the lock order (seats before reservations) is not broken.
 CREATE OR REPLACE FUNCTION sweep(sweep_limit bigint, keep_days bigint DEFAULT 0)
 RETURNS TABLE (swept bigint, keys_dropped bigint, revocations_dropped bigint, events_dropped bigint)
@@ -34,12 +34,14 @@ BEGIN
 	GET DIAGNOSTICS revocations_dropped = ROW_COUNT;
 
 	events_dropped := 0;
+	kept_from := least(kept_from,
+		(SELECT p.created_at - interval '1 hour' FROM outbox_pending p ORDER BY p.id LIMIT 1));
 	IF keep_days > 0 AND (SELECT o.created_at FROM outbox o ORDER BY o.id LIMIT 1) < kept_from THEN
 		DELETE FROM outbox o WHERE o.id = ANY (ARRAY(
 			SELECT old.id FROM outbox old
 			WHERE old.id <= (SELECT max(f.id) FROM (
 				SELECT first.id FROM outbox first ORDER BY first.id LIMIT sweep_limit) f)
-				AND old.published_at < kept_from
+				AND old.created_at < kept_from
 			ORDER BY old.id
 			FOR UPDATE SKIP LOCKED));
 		GET DIAGNOSTICS events_dropped = ROW_COUNT;

@@ -37,12 +37,16 @@ BEGIN
 			FROM unnest(held_ids, held_requests, held_firsts, held_lasts, held_totals, held_until)
 				AS h(id, request, first, last, total, until)
 			RETURNING *
+		),
+		events AS (
+			INSERT INTO outbox (reservation_id, kind, payload)
+			SELECT m.id, 'reservation.held', json_build_object('reservation_id', m.id,
+				'user_id', m.user_id, 'performance_id', m.performance_id, 'seat_ids', m.seat_ids,
+				'total', m.total)
+			FROM made m
+			RETURNING outbox.id
 		)
-		INSERT INTO outbox (reservation_id, kind, payload)
-		SELECT m.id, 'reservation.held', json_build_object('reservation_id', m.id,
-			'user_id', m.user_id, 'performance_id', m.performance_id, 'seat_ids', m.seat_ids,
-			'total', m.total)
-		FROM made m;
+		INSERT INTO outbox_pending (event_ids) SELECT array_agg(e.id) FROM events e GROUP BY e.id >> 7;
 	END IF;
 	INSERT INTO idempotency (key, body, status, reply, reservation_id)
 	SELECT keys[k.request], bodies[k.request], k.status, k.reply, k.reservation_id

@@ -79,6 +79,7 @@ BEGIN
 	DELETE FROM trial.replies;
 	DELETE FROM idempotency;
 	DELETE FROM outbox;
+	DELETE FROM outbox_pending;
 	DELETE FROM payments;
 	DELETE FROM sold;
 	DELETE FROM reservations;

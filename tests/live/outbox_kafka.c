@@ -42,9 +42,11 @@ static void add_events(struct setting *setting, int of_each)
 {
 	database_run(setting->world->db,
 		textf(setting->world,
-			"INSERT INTO outbox (reservation_id, kind, payload) "
+			"WITH events AS (INSERT INTO outbox (reservation_id, kind, payload) "
 			"SELECT %d + r, 'reservation.held', json_build_object('reservation_id', %d + r) "
-			"FROM generate_series(1, %d) AS n, generate_series(1, %d) AS r",
+			"FROM generate_series(1, %d) AS n, generate_series(1, %d) AS r RETURNING id) "
+			"INSERT INTO outbox_pending (event_ids) "
+			"SELECT array_agg(id) FROM events GROUP BY id >> 7 ORDER BY min(id)",
 			FIRST, FIRST, of_each, RESERVATIONS));
 }
 

@@ -45,7 +45,7 @@ EMBED(plans_calls_sql, "tests/live/plans_calls.sql");
 enum { RUNS = 6, STATEMENT_SIZE = 4096, PLANS_LIMIT = 64 * 1024 * 1024 };
 
 static const char *const large_tables[] = {"seats", "users", "accounts", "reservations", "ledger",
-	"idempotency", "sold", "payments", "outbox", "revocations", "identities",
+	"idempotency", "sold", "payments", "outbox", "outbox_pending", "revocations", "identities",
 	"shuffle_entrants"};
 
 /* call: of the prepared statement; run() and held() are of plans_calls.sql. */

@@ -31,11 +31,15 @@ SELECT hold_key, hold_key, 201, repeat('x', 300), id,
 	now() - CASE WHEN id % 100 = 0 THEN interval '25 hours' ELSE interval '1 hour' END
 FROM reservations WHERE id > 0;
 -- A thousand were told long ago; none of the others yet.
-INSERT INTO outbox (id, reservation_id, kind, payload, created_at, published_at)
-SELECT -id, id, 'reservation.held', '{}', now() - interval '40 days', now() - interval '40 days'
+INSERT INTO outbox (id, reservation_id, kind, payload, created_at)
+SELECT -id, id, 'reservation.held', '{}', now() - interval '40 days'
 FROM reservations WHERE id BETWEEN 1 AND 1000;
-INSERT INTO outbox (reservation_id, kind, payload)
-SELECT id, 'reservation.held', '{}' FROM reservations WHERE id > 0;
+WITH events AS (
+	INSERT INTO outbox (reservation_id, kind, payload)
+	SELECT id, 'reservation.held', '{}' FROM reservations WHERE id > 0
+	RETURNING id
+)
+INSERT INTO outbox_pending (event_ids) SELECT array_agg(id) FROM events GROUP BY id >> 5;
 INSERT INTO revocations (token, user_id, expires_at)
 SELECT decode(md5('t' || n), 'hex'), n, now() + CASE WHEN n % 100 = 0 THEN interval '-1 hour' ELSE interval '1 hour' END
 FROM generate_series(1, 40000) AS n;

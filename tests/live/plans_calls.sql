@@ -44,7 +44,8 @@ INSERT INTO payments (reservation_id, user_id, amount, currency, points_used, po
 VALUES (-1, -1, 100, 'KRW', 0, 0);
 INSERT INTO idempotency (key, body, status, reply)
 SELECT n::text::bytea, 'b', 201, 'x' FROM generate_series(1, 5) AS n;
-INSERT INTO outbox (reservation_id, kind, payload) VALUES (-1, 'early', '{}');
+INSERT INTO outbox (id, reservation_id, kind, payload) OVERRIDING SYSTEM VALUE VALUES (0, -1, 'early', '{}');
+INSERT INTO outbox_pending (event_ids) VALUES ('{0}');
 INSERT INTO revocations (token, user_id, expires_at) VALUES ('early', -1, now() + interval '1 day');
 INSERT INTO events (id, title, venue) SELECT n, 'Shuffled ' || n, 'Venue' FROM generate_series(100, 120) AS n;
 INSERT INTO shuffles (event_id, seed) SELECT n, sha256(n::text::bytea) FROM generate_series(100, 120) AS n;

@@ -93,7 +93,7 @@ void deliveries_lost(struct deliveries *deliveries, PGconn *db)
 
 static bool is_published(void *context)
 {
-	return database_i64(context, "SELECT count(*) FROM outbox WHERE published_at IS NULL", 0,
+	return database_i64(context, "SELECT count(*) FROM outbox_pending", 0,
 		       NULL) == 0;
 }
 

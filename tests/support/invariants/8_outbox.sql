@@ -5,15 +5,17 @@ WITH deliveries AS (
 	SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) WITH ORDINALITY AS d(id, reservation_id, kind, nth)
 ),
 judged AS (
-	SELECT o.id, o.reservation_id, o.kind, o.created_at, o.published_at, min(d.nth) AS first
-	FROM outbox o LEFT JOIN deliveries d ON (d.id, d.reservation_id, d.kind) = (o.id, o.reservation_id, o.kind)
+	SELECT o.id, o.reservation_id, o.kind, o.created_at, pending.id IS NULL AS told, min(d.nth) AS first
+	FROM outbox o LEFT JOIN (SELECT unnest(event_ids) FROM outbox_pending) AS pending(id) ON pending.id = o.id
+	LEFT JOIN deliveries d ON (d.id, d.reservation_id, d.kind) = (o.id, o.reservation_id, o.kind)
 	WHERE o.created_at > $4::timestamptz
-	GROUP BY o.id
+	GROUP BY o.id, pending.id
 )
-SELECT format('event %s, %s %s, was not delivered, and published %s', id, kind, reservation_id,
-	coalesce(published_at::text, 'never'))
+SELECT format('event %s, %s %s, was not delivered, and counts as %s', id, kind, reservation_id,
+	CASE WHEN told THEN 'told' ELSE 'pending' END)
 FROM judged
-WHERE first IS NULL AND coalesce(published_at <= $5::timestamptz, created_at < $5::timestamptz - interval '5 seconds')
+WHERE first IS NULL
+	AND created_at < $5::timestamptz - CASE WHEN told THEN interval '1 second' ELSE interval '5 seconds' END
 UNION ALL
 SELECT format('of reservation %s event %s was first delivered before event %s', reservation_id, id, earlier)
 FROM (
