@@ -239,6 +239,8 @@ def long_line(bench, server):
         bench.line = {
             "event": event, "people": people, "bytes": used / len(people),
             "tokens": bench.lab.write("line.tokens", spread(tokens, bench.size.sample)),
+            # So many that nobody polls twice within the second in which heartbeats are written once.
+            "crowd": bench.lab.write("line.crowd", spread(tokens, 20 * bench.size.sample)),
             "users": bench.lab.write("line.users", (person for person, _ in spread(people, bench.size.sample))),
             "token": tokens[len(tokens) // 2]}
     return bench.line
@@ -262,6 +264,7 @@ def polls(bench):
     seconds = bench.size.seconds
     contenders = {
         "onsale": lambda: bench.load("polls", server, "poll", TOKENS=line["tokens"]),
+        "crowd": lambda: bench.load("polls", server, "poll", TOKENS=line["crowd"]),
         "nginx": lambda: wrk("poll", nginx.port, seconds, CONNECTIONS, TOKENS=line["tokens"]),
         "webdis": lambda: wrk("zrank", webdis.port, seconds, CONNECTIONS, USERS=line["users"], LINE=key),
         "redis-benchmark": lambda: {"per_second": redis_benchmark(
@@ -283,6 +286,8 @@ def polls(bench):
         if name in results:
             lines.append(plain(work, f"of {what}", ratio(results, "onsale", name), "{:.2f}"))
     lines.append(plain(work, "polls/s", median(results, "onsale")))
+    lines.append(plain(f"… each of {20 * bench.size.sample:,} in turn, whose heartbeats are all written",
+                       f"of {bench.size.sample:,} in turn", ratio(results, "crowd", "onsale"), "{:.2f}"))
     lines.append(at_most("a place in line", "bytes of Redis", 300, line["bytes"], text="{:.0f}"))
     return lines
 
