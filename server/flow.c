@@ -60,7 +60,7 @@ void flow_release(struct flow *flow)
 	flow_free(flow);
 }
 
-void flow_mark(struct flow *flow, enum stage stage)
+void flow_mark(struct flow *flow, enum trail_stage stage)
 {
 	trail_mark(&flow->trail, stage);
 }

@@ -65,7 +65,7 @@ void flow_fail_validation(struct flow *flow, const struct json_errors *errors);
 void flow_fail_db(struct flow *flow, enum db_result result);
 
 /* What the flow has waited for since it last said so: the first thing that a store's answer calls. */
-void flow_mark(struct flow *flow, enum stage stage);
+void flow_mark(struct flow *flow, enum trail_stage stage);
 
 /* Ends the flow without a reply: another one may begin for its request, where the client is still there. */
 void flow_release(struct flow *flow);

@@ -45,7 +45,7 @@ static void stage_times(struct buf *out, const struct observer *observer, unsign
 {
 	char labels[METRIC_LABELS_SIZE + 32];
 
-	for (enum stage stage = 0; stage < STAGES; stage++) {
+	for (enum trail_stage stage = 0; stage < STAGES; stage++) {
 		snprintf(labels, sizeof labels, "route=\"%s\",method=\"%s\",stage=\"%s\"",
 			route_path(route), route_method(route), stage_name(stage));
 		metric_sample_us(out, "onsale_request_stage_seconds_total", labels,

@@ -23,7 +23,7 @@ struct observer {
 	struct route_counts counts[];
 };
 
-const char *stage_name(enum stage stage)
+const char *stage_name(enum trail_stage stage)
 {
 	static const char *const names[STAGES] = {[STAGE_PARSE] = "parse",
 		[STAGE_REDIS] = "redis",
@@ -35,7 +35,7 @@ const char *stage_name(enum stage stage)
 
 /* --- trails --- */
 
-static void mark(struct trail *trail, enum stage stage, uint64_t now_us)
+static void mark(struct trail *trail, enum trail_stage stage, uint64_t now_us)
 {
 	if (now_us <= trail->marked_us) /* the turn's clock may be older than the last mark */
 		return;
@@ -56,7 +56,7 @@ void trail_routed(struct trail *trail, unsigned route)
 	mark(trail, STAGE_PARSE, clock_mono_us_now());
 }
 
-void trail_mark(struct trail *trail, enum stage stage)
+void trail_mark(struct trail *trail, enum trail_stage stage)
 {
 	mark(trail, stage, clock_mono_us());
 }
@@ -128,7 +128,7 @@ const struct histogram *observed_times(const struct observer *observer, unsigned
 	return &observer->counts[route].times;
 }
 
-uint64_t observed_stage_us(const struct observer *observer, unsigned route, enum stage stage)
+uint64_t observed_stage_us(const struct observer *observer, unsigned route, enum trail_stage stage)
 {
 	return observer->counts[route].stages_us[stage];
 }

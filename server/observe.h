@@ -15,7 +15,7 @@
 struct conn;
 
 /* Where a request's time goes, in this order as a rule; they add up to the whole. */
-enum stage {
+enum trail_stage {
 	STAGE_PARSE, /* from its first byte until it had come whole and its turn came */
 	STAGE_REDIS, /* waiting for Redis, its own turn included */
 	STAGE_POSTGRESQL, /* … for PostgreSQL, a lane included */
@@ -23,7 +23,7 @@ enum stage {
 	STAGES
 };
 
-const char *stage_name(enum stage stage);
+const char *stage_name(enum trail_stage stage);
 
 struct trail {
 	uint64_t begun_us; /* its first byte came; monotonic, as of that turn */
@@ -38,7 +38,7 @@ void trail_begin(struct trail *trail);
 /* It has come whole. */
 void trail_routed(struct trail *trail, unsigned route);
 /* What has gone by since the last mark was this stage's: as exact as the turn's clock. */
-void trail_mark(struct trail *trail, enum stage stage);
+void trail_mark(struct trail *trail, enum trail_stage stage);
 
 /* A request's end. Lives until observe returns. */
 struct observation {
@@ -69,7 +69,7 @@ int observed_status(const struct observer *observer, unsigned i);
 uint64_t observed_count(const struct observer *observer, unsigned route, unsigned i);
 /* How long those of a route took, in microseconds. */
 const struct histogram *observed_times(const struct observer *observer, unsigned route);
-uint64_t observed_stage_us(const struct observer *observer, unsigned route, enum stage stage);
+uint64_t observed_stage_us(const struct observer *observer, unsigned route, enum trail_stage stage);
 /* Refusals that were said, those under a known key included. */
 uint64_t observed_refusals(const struct observer *observer, enum problem problem);
 
