@@ -22,6 +22,7 @@
 #include "lock/scripts.h"
 #include "lock/seat_locks.h"
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 enum {
@@ -50,6 +51,7 @@ struct seat_locks *seat_locks_new(
 	locks->settings = *settings;
 	LIST_INIT(&locks->waiters);
 	STAILQ_INIT(&locks->gathered);
+	histogram_init(&locks->stats.waits_us, &histogram_times_us);
 	return locks;
 }
 
@@ -93,12 +95,7 @@ static void ask(struct seat_lock *lock)
 	struct event_locks *event = seat_locks_gather(lock->locks, lock->event_id);
 
 	TAILQ_INSERT_TAIL(&event->acquires, lock, link);
-	lock->locks->queued++;
-}
-
-unsigned seat_locks_queued(const struct seat_locks *locks)
-{
-	return locks->queued;
+	lock->locks->stats.queued++;
 }
 
 /* --- waiting --- */
@@ -117,6 +114,10 @@ static void wait_end(struct seat_lock *lock)
 
 static void finish(struct seat_lock *lock, enum seat_lock_result result)
 {
+	struct seat_lock_stats *stats = &lock->locks->stats;
+
+	stats->results[result]++;
+	histogram_note(&stats->waits_us, clock_mono_us() - lock->begun_us);
 	wait_end(lock);
 	lock->done(lock, result);
 }
@@ -400,7 +401,7 @@ static void batch_send(struct seat_locks *locks, struct event_locks *event)
 		add_acquire(&args, lock, &texts[batch->count++]);
 		lock->tries++;
 		locks->asked++;
-		locks->queued--;
+		locks->stats.queued--;
 		TAILQ_REMOVE(&event->acquires, lock, link);
 		TAILQ_INSERT_TAIL(&batch->acquires, lock, link);
 	}
@@ -414,7 +415,7 @@ static void ask_nobody(struct seat_locks *locks, struct event_locks *event)
 
 	while ((lock = TAILQ_FIRST(&event->acquires)) != NULL) {
 		TAILQ_REMOVE(&event->acquires, lock, link);
-		locks->queued--;
+		locks->stats.queued--;
 		finish(lock, SEAT_LOCK_AWAY);
 	}
 }
@@ -449,7 +450,9 @@ void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
 {
 	CHECK(lock->seat_count <= SEAT_LOCK_MAX);
 	CHECK(strlen(lock->request_id) < SEAT_LOCK_REQUEST_ID_SIZE);
+	locks->stats.attempts++;
 	lock->locks = locks;
+	lock->begun_us = clock_mono_us();
 	lock->refused_count = 0;
 	lock->tries = 0;
 	lock->timer = NULL;
@@ -472,4 +475,28 @@ void seat_locks_free(struct seat_locks *locks)
 	while (!LIST_EMPTY(&locks->waiters))
 		finish(LIST_FIRST(&locks->waiters)->lock, SEAT_LOCK_AWAY);
 	free(locks);
+}
+
+/* --- what was counted --- */
+
+const char *seat_lock_result_name(enum seat_lock_result result)
+{
+	static const char *const names[SEAT_LOCK_RESULTS] = {[SEAT_LOCK_OURS] = "ours",
+		[SEAT_LOCK_KEY_KNOWN] = "key_known",
+		[SEAT_LOCK_REPLAY] = "replay",
+		[SEAT_LOCK_TAKEN] = "taken",
+		[SEAT_LOCK_LOOK_UP] = "look_up",
+		[SEAT_LOCK_NO_PASS] = "no_pass",
+		[SEAT_LOCK_AWAY] = "away"};
+
+	return names[result];
+}
+
+struct seat_lock_stats seat_lock_stats(const struct seat_locks *locks)
+{
+	struct seat_lock_stats stats = locks->stats;
+
+	stats.asked = locks->asked;
+	stats.waiting = locks->waiting;
+	return stats;
 }

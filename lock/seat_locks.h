@@ -30,8 +30,8 @@ struct seat_locks {
 	unsigned waiting;
 	struct event_locks *events;
 	STAILQ_HEAD(, event_locks) gathered;
-	unsigned queued; /* acquires that were gathered and not sent */
 	unsigned asked; /* acquires that Redis is judging */
+	struct seat_lock_stats stats; /* but for `asked` and `waiting` */
 };
 
 /* The event's, which is sent with the turn. */
