@@ -2,6 +2,7 @@
  * its failures may go on to PostgreSQL; then replies go out. */
 #include "server/serve.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
@@ -340,6 +341,7 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 	(void)signal;
 	(void)what;
 
+	log_reopen();
 	if (app->idp != NULL)
 		idp_keys_read_again(app);
 }
@@ -430,28 +432,49 @@ static struct event *heed(struct app *app, int signal_number, event_callback_fn 
 	return event;
 }
 
+/* People read text, and programs JSON. */
+static bool open_log(const struct settings *settings)
+{
+	const char *format = settings->log_format, *file = settings->log_file;
+	bool text = strcmp(format, "text") == 0 ||
+		    (strcmp(format, "auto") == 0 && log_is_read_along(file));
+
+	log_set_format(text ? LOG_AS_TEXT : LOG_AS_JSON);
+	if (log_open(file))
+		return true;
+	log_error("cannot start: log.file: %s: %s", file, strerror(errno));
+	return false;
+}
+
 int serve(const struct settings *settings)
 {
 	struct app app = {.settings = *settings};
 	char why[512];
 
 	signal(SIGPIPE, SIG_IGN);
+	if (!open_log(settings))
+		return 1;
 	raise_file_limit();
 	open_reserve();
 	if (!app_open(&app, why, sizeof why)) {
 		log_error("cannot start: %s", why);
 		app_close(&app);
+		log_close();
 		return 1;
 	}
 	struct event *signals[] = {heed(&app, SIGTERM, on_signal), heed(&app, SIGINT, on_signal),
 		heed(&app, SIGHUP, on_hangup)};
 	bool listening = wait_until_ready(&app);
+	log_settled();
 	bool clean = listening && run(&app);
 	log_info("stopped");
-	if (!clean) /* flows are still at work in the stores: they have no end to be brought to */
+	if (!clean) { /* flows are still at work in the stores: they have no end to be brought to */
+		log_flush();
 		_exit(listening ? 0 : 1);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		event_free(signals[i]);
 	app_close(&app);
+	log_close();
 	return 0;
 }
