@@ -31,6 +31,14 @@ static bool is_v4(const struct address *address)
 	return memcmp(address->bytes, mapped, sizeof mapped) == 0;
 }
 
+const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE])
+{
+	bool v4 = is_v4(address);
+	const unsigned char *bytes = address->bytes + (v4 ? sizeof mapped : 0);
+
+	return inet_ntop(v4 ? AF_INET : AF_INET6, bytes, text, ADDRESS_TEXT_SIZE);
+}
+
 /* An address and nothing else. */
 static bool parse_plain(const char *text, size_t len, struct address *address)
 {

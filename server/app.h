@@ -27,6 +27,7 @@ struct known_people;
 struct docs;
 struct net;
 struct observer;
+struct access_log;
 struct ticker;
 struct shuffler;
 struct sweeper;
@@ -80,6 +81,7 @@ struct app {
 	struct outbox *outbox; /* NULL where nobody is told */
 	struct net *net;
 	struct observer *observer;
+	struct access_log *access_log; /* NULL: requests have no lines */
 	struct counters counters;
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	int64_t operation_ns; /* what each one that waits adds to that */

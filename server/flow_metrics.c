@@ -3,6 +3,7 @@
 #include "db/pg.h"
 #include "db/redis.h"
 #include "lock/redlock.h"
+#include "proto/base/log.h"
 #include "server/flow.h"
 #include "server/flows.h"
 #include "server/known_people.h"
@@ -196,6 +197,9 @@ void metrics_start(const struct request *request)
 		"People of the identity provider whose users are remembered.",
 		known_people_count(app->known_identities));
 	outbox_metrics(&out, app->outbox);
+	metric_counter(&out, "onsale_log_dropped_total",
+		"Lines of the log that came faster than they could be written, or could not be.",
+		log_dropped());
 	flow_reply(flow, 200, "text/plain; version=0.0.4; charset=utf-8",
 		"Cache-Control: no-store\r\n", out.data, out.len);
 	buf_free(&out);

@@ -26,6 +26,7 @@
 #include "proto/idp.h"
 #include "proto/jwt.h"
 #include "proto/token.h"
+#include "server/access_log.h"
 #include "server/adopt.h"
 #include "server/app.h"
 #include "server/authenticate.h"
@@ -211,6 +212,9 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->revocations = revocations_new(app);
 	app->limits = limits_new(&app->settings, LIMITS_BUCKETS_MAX);
 	CHECK(networks_parse(app->settings.http_trusted_proxies, &app->trusted_proxies));
+	app->access_log = access_log_new(&app->settings, &app->trusted_proxies);
+	if (app->access_log != NULL)
+		observer_tell(app->observer, access_log_note, app->access_log);
 	app->docs = docs_new(app->settings.http_docs_folder);
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
@@ -253,6 +257,7 @@ static void app_close(struct app *app)
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
 	observer_free(app->observer);
+	access_log_free(app->access_log);
 	docs_free(app->docs);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
