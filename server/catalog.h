@@ -8,6 +8,7 @@
 #include "db/store_catalog.h"
 #include "queue/queue.h"
 #include "server/app.h"
+#include "server/eta_check.h"
 
 enum {
 	CATALOG_REFRESH_MS = 500, /* how often changes and seat counts are read */
@@ -34,6 +35,7 @@ struct catalog_event {
 	/* its line, as of the last tick */
 	int64_t waiting, live, admitted_total, abandoned_total;
 	struct queue_rate rate;
+	struct eta_watch eta;
 
 	uint64_t active_until_ms; /* somebody asked for it lately */
 	uint64_t last_tick_ms; /* ticker.c's */
