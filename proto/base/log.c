@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,12 +12,17 @@
 #include "proto/base/clock.h"
 #include "proto/base/log_writer.h"
 
-enum { MESSAGE_MAX_BYTES = 3072, RING_SIZE = 1024 * 1024, CLOSE_MS = 1000, LAST_WORDS_MS = 500 };
+enum {
+	MESSAGE_MAX_BYTES = 3072,
+	RING_SIZE = 4 * 1024 * 1024,
+	CLOSE_MS = 1000,
+	LAST_WORDS_MS = 500
+};
 
 static enum log_level level_max = LOG_INFO;
 static enum log_format format_used = LOG_AS_TEXT;
 static struct log_writer *writer; /* NULL: lines are written at once */
-static bool settled = true; /* standard error is not told as well */
+static atomic_bool settled = true; /* standard error is not told as well */
 
 void log_set_level(enum log_level level)
 {

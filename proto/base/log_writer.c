@@ -3,9 +3,10 @@
  *   ring       taken % size        put % size
  *   |---- free ----|---- lines ----|---- free ----|
  *
- * Both positions only grow; one mutex guards them, and is held for no longer than it takes to copy a line. The
- * thread sleeps until there is something; then for a moment more, unless it is urgent, so that a busy server is
- * not woken for each line; and then writes without the mutex: what lies between the positions is its own. */
+ * Both positions only grow, until the ring is empty and they begin anew: of its memory no more is touched than was
+ * ever needed. One mutex guards them, and is held for no longer than it takes to copy a line. The thread sleeps until
+ * there is something; then for a moment more, unless it is urgent, so that a busy server need not wake it for each
+ * line; and then writes without the mutex: what lies between the positions is its own. */
 #include "proto/base/log_writer.h"
 
 #include <errno.h>
@@ -290,8 +291,10 @@ static void *work(void *context)
 		while (used(writer) > 0)
 			write_front(writer);
 		tell_lost(writer);
-		if (used(writer) == 0)
+		if (used(writer) == 0) {
+			writer->put = writer->taken = 0;
 			pthread_cond_broadcast(&writer->ended);
+		}
 	}
 	writer->gone = true;
 	pthread_cond_broadcast(&writer->ended);

@@ -102,8 +102,9 @@ Test(address, forwarded)
 
 Test(address, written)
 {
-	static const char *const texts[] = {"192.0.2.1", "0.0.0.0", "255.255.255.255", "::", "::1",
-		"2001:db8::1", "abab:abab:abab:abab:abab:abab:abab:abab"};
+	static const char *const texts[] = {"192.0.2.1", "0.0.0.0", "255.255.255.255",
+		"9.10.99.100", "::", "::1", "2001:db8::1",
+		"abab:abab:abab:abab:abab:abab:abab:abab"};
 	char text[ADDRESS_TEXT_SIZE];
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,7 @@ TestSuite(log_writer, .timeout = 60);
 
 static char folder[64], path[96], moved[96];
 static uint64_t told_lost;
-static unsigned told_failed;
+static atomic_uint told_failed;
 static struct log_writer *talking; /* where tell_lost puts its line */
 
 static void tell_lost(uint64_t lost)
@@ -121,7 +122,7 @@ static size_t read_pipe(int fd, char *text)
 	return len;
 }
 
-/* Lines of every length, which go round the ring many times. */
+/* Lines of every length. */
 Test(log_writer, keeps_order_and_loses_nothing, .init = make_folder, .fini = remove_folder)
 {
 	struct log_writer *writer = open_writer(path, -1);
@@ -254,6 +255,37 @@ Test(log_writer, never_waits_for_a_reader)
 	cr_expect_eq(*(unsigned *)lines, 20001 - lost);
 	cr_expect_eq(told_lost, lost);
 	free(lines);
+}
+
+/* The pipe stays full and the ring never empty, while ten times its size go through it. */
+Test(log_writer, goes_round_its_ring)
+{
+	enum { A_ROUND = 80, LEN = 200, ROUNDS = 40 };
+	char *text = malloc(READ_MAX);
+	size_t len = 0;
+	unsigned last = 0;
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	struct log_writer *writer = open_writer(NULL, ends[1]);
+	unsigned n = fill_pipe(writer);
+	for (int i = 0; i < A_ROUND + 20; i++)
+		put(writer, ++n, LEN, LOG_SOON);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t end = len + (size_t)A_ROUND * LEN; len < end;) {
+			ssize_t got = read(ends[0], text + len, end - len);
+			cr_assert_gt(got, 0);
+			len += (size_t)got;
+		}
+		for (int i = 0; i < A_ROUND; i++)
+			put(writer, ++n, LEN, LOG_SOON);
+		cr_assert_not(log_writer_drain(writer, 0));
+	}
+	for (size_t end = (size_t)n * LEN; len < end;)
+		len += (size_t)read(ends[0], text + len, end - len);
+	cr_assert(log_writer_stop(writer, LIMIT_MS));
+	cr_expect_eq(count_in_order(text, len, &last), n);
+	free(text);
 }
 
 /* The end does not wait for a reader either. */
