@@ -121,8 +121,9 @@ void log_text_json(struct log_text *text, const char *bytes, size_t len)
 	for (size_t i = 0; i < len && !text->cut;) {
 		char escaped[ESCAPED_MAX_BYTES];
 		size_t size = utf8_size(from + i, len - i);
+		size_t spelled = escape_character(from + i, size, escaped);
 
-		log_text_put(text, escaped, escape_character(from + i, size, escaped));
+		log_text_put(text, escaped, spelled);
 		i += size > 0 ? size : 1;
 	}
 }
