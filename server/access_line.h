@@ -5,8 +5,9 @@
  *    "redis_us":900,"postgresql_us":0,"reply_us":324,"bytes":310,"user_id":17,"remote":"192.0.2.1",
  *    "replayed":true,"client_gone":true}
  *
- * What there is none of has no member. Neither the path that was sent nor its query stands in it, nor anything that
- * a client keeps secret or is known by elsewhere. */
+ * What there is none of has no member. The trace and the span are the caller's, as its traceparent names them: where
+ * none comes, or one that is not valid, none is made up. Neither the path that was sent nor its query stands in it,
+ * nor anything that a client keeps secret or is known by elsewhere. */
 #ifndef ONSALE_SERVER_ACCESS_LINE_H
 #define ONSALE_SERVER_ACCESS_LINE_H
 

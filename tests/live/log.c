@@ -221,6 +221,56 @@ Test(log, a_line_says_what_became_of_a_request)
 	world_close(world);
 }
 
+static bool waits_for_a_row(void *context)
+{
+	const struct world *world = context;
+
+	return database_i64(world->db,
+		       "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+		       " AND wait_event_type = 'Lock'",
+		       0, NULL) > 0;
+}
+
+static bool client_is_gone(void *context)
+{
+	return instance_metric(context, "onsale_clients_gone_total") == 1;
+}
+
+/* Nobody is there any more to be answered: what was done still has its line. */
+Test(log, a_line_outlives_its_client)
+{
+	struct world *world = world_open(&each);
+	struct buf bytes = BUF_INIT(CALL_SIZE_MAX);
+	struct wire wire;
+
+	world_fill(world, 1, 0, &(struct sale_options){.queue = false});
+	PGconn *locker = database_connect(world->database_url);
+	database_run(locker, "BEGIN; SELECT FROM accounts FOR UPDATE");
+	struct call call = {.method = "POST",
+		.path = "/v1/me/balance/charges",
+		.jwt = world->people.list[0].jwt,
+		.key = "a",
+		.body = "{\"amount\":1}",
+		.headers = "X-Request-Id: gone-1\r\n"};
+	call_write(&call, &bytes);
+	wire_open(&wire, world_port(world, 0), 0);
+	cr_assert(wire_send(&wire, bytes.data, bytes.len));
+	cr_assert(wait_until(waits_for_a_row, world, LIMIT_MS));
+	wire_reset(&wire);
+	cr_assert(wait_until(client_is_gone, &world->instances[0], LIMIT_MS));
+	database_run(locker, "COMMIT");
+	PQfinish(locker);
+	json_t *line = line_of(world, "gone-1");
+	cr_expect(json_is_true(json_object_get(line, "client_gone")));
+	cr_expect_eq(number(line, "status"), 201);
+	check_text(line, "method", "POST");
+	check_text(line, "route", "/v1/me/balance/charges");
+	cr_expect(json_object_get(line, "remote") == NULL);
+	json_decref(line);
+	buf_free(&bytes);
+	world_close(world);
+}
+
 /* --- which of them --- */
 
 static unsigned lines_with(const struct instance *instance, const char *text)
