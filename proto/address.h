@@ -17,6 +17,10 @@ struct address address_from_v6(const void *bytes);
 /* "192.0.2.1", "2001:db8::1", "[2001:db8::1]"; a port behind it (":80", or "]:80") is dropped. */
 bool address_parse(const char *text, size_t len, struct address *address);
 
+/* "192.0.2.1", "2001:db8::1"; returns text. */
+enum { ADDRESS_TEXT_SIZE = 46 };
+const char *address_text(const struct address *address, char text[ADDRESS_TEXT_SIZE]);
+
 /* The part that stands for one client: all of an IPv4 address, and the /64 of an IPv6 one, which a client has to
  * itself and may change addresses in as it likes. */
 struct address address_client_part(const struct address *address);

@@ -48,3 +48,35 @@ bool header_request_id_ok(const char *value)
 
 	return len > 0 && len < REQUEST_ID_SIZE && strspn(value, sane) == len;
 }
+
+/* Takes `len` digits of lower-case hexadecimal, and moves on. some: not all of them are 0. */
+static bool take_hex(const char **value, size_t len, char *digits, bool *some)
+{
+	if (strspn(*value, "0123456789abcdef") < len)
+		return false;
+	memcpy(digits, *value, len);
+	digits[len] = '\0';
+	*some = strspn(digits, "0") < len;
+	*value += len;
+	return true;
+}
+
+static bool take_dash(const char **value)
+{
+	return *(*value)++ == '-';
+}
+
+bool header_traceparent(const char *value, struct trace *trace)
+{
+	char version[3], flags[3];
+	bool later, trace_is_one, span_is_one, flagged;
+
+	if (value == NULL || !take_hex(&value, 2, version, &later) || !take_dash(&value) ||
+		!take_hex(&value, 32, trace->trace_id, &trace_is_one) || !take_dash(&value) ||
+		!take_hex(&value, 16, trace->span_id, &span_is_one) || !take_dash(&value) ||
+		!take_hex(&value, 2, flags, &flagged))
+		return false;
+	if (strcmp(version, "ff") == 0 || !trace_is_one || !span_is_one)
+		return false;
+	return *value == '\0' || (later && *value == '-');
+}

@@ -20,4 +20,11 @@ bool header_idempotency_key(const char *value, const char **key, size_t *len);
 /* X-Request-Id: one that may stand in a log and in a reply, and fits REQUEST_ID_SIZE. */
 bool header_request_id_ok(const char *value);
 
+/* Traceparent (W3C Trace Context, level 1): of which trace the request is a part, and of which span of its caller.
+ * Texts in lower-case hexadecimal. Of versions to come what this one knows is read, as the standard wants it. */
+struct trace {
+	char trace_id[33], span_id[17];
+};
+bool header_traceparent(const char *value, struct trace *trace);
+
 #endif

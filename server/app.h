@@ -30,6 +30,7 @@ struct known_people;
 struct docs;
 struct net;
 struct observer;
+struct access_log;
 struct ticker;
 struct shuffler;
 struct sweeper;
@@ -88,6 +89,7 @@ struct app {
 	struct outbox *outbox; /* NULL where nobody is told */
 	struct net *net;
 	struct observer *observer;
+	struct access_log *access_log; /* NULL: requests have no lines */
 	struct loop_lag *loop_lag; /* NULL where it cannot be measured */
 	struct counters counters;
 	struct eta_checks eta_checks;

@@ -4,8 +4,12 @@
 
 #include "proto/address.h"
 
+struct conn;
 struct request;
 
 struct address client_address(const struct request *request);
+
+/* … of the request that the connection has at hand. */
+struct address client_address_of(const struct networks *trusted, const struct conn *conn);
 
 #endif

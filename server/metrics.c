@@ -8,6 +8,7 @@
 #include "lock/redlock.h"
 #include "lock/seat_lock.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 #include "server/app.h"
 #include "server/auditor.h"
 #include "server/catalog.h"
@@ -420,6 +421,13 @@ static void write_process(struct buf *out, struct app *app)
 		stats.started_unix_s);
 }
 
+static void write_log(struct buf *out)
+{
+	metric_counter(out, "onsale_log_dropped_total",
+		"Lines of the log that came faster than they could be written, or could not be.",
+		log_dropped());
+}
+
 static void write_build(struct buf *out)
 {
 	char labels[METRIC_LABELS_SIZE];
@@ -443,5 +451,6 @@ void metrics_write(struct buf *out, struct app *app)
 	write_outbox(out, app->outbox);
 	write_audit(out, app->auditor);
 	write_process(out, app);
+	write_log(out);
 	write_build(out);
 }

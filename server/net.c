@@ -431,7 +431,7 @@ static void conn_input(struct conn *conn, const char *bytes, size_t len)
 
 /* --- replying --- */
 
-struct http_parser *conn_parser(struct conn *conn)
+struct http_parser *conn_parser(const struct conn *conn)
 {
 	return conn->parser;
 }

@@ -35,7 +35,7 @@ unsigned net_connections(const struct net *net);
 /* --- for flow.c --- */
 
 /* The parsed request of a connection. */
-struct http_parser *conn_parser(struct conn *conn);
+struct http_parser *conn_parser(const struct conn *conn);
 
 /* What is known of that request, and whom its end is told. */
 struct trail *conn_trail(struct conn *conn);

@@ -14,6 +14,8 @@ struct route_counts {
 };
 
 struct observer {
+	void (*tell)(void *context, const struct observation *observation); /* NULL: nobody */
+	void *tell_context;
 	unsigned routes;
 	unsigned status_count;
 	short statuses[STATUSES_MAX];
@@ -74,6 +76,13 @@ struct observer *observer_new(unsigned routes)
 	return observer;
 }
 
+void observer_tell(struct observer *observer,
+	void (*tell)(void *context, const struct observation *observation), void *context)
+{
+	observer->tell = tell;
+	observer->tell_context = context;
+}
+
 void observer_free(struct observer *observer)
 {
 	free(observer);
@@ -111,6 +120,8 @@ void observe(struct observer *observer, struct trail *trail, const struct observ
 {
 	mark(trail, STAGE_REPLY, clock_mono_us_now());
 	count(observer, observation);
+	if (observer->tell != NULL)
+		observer->tell(observer->tell_context, observation);
 }
 
 int observed_status(const struct observer *observer, unsigned i)

@@ -57,7 +57,11 @@ struct observer;
 struct observer *observer_new(unsigned routes);
 void observer_free(struct observer *observer);
 
-/* Ends the trail, and counts. */
+/* Who is told of each request's end, after it was counted; nobody, until this is called. */
+void observer_tell(struct observer *observer,
+	void (*tell)(void *context, const struct observation *observation), void *context);
+
+/* Ends the trail, counts, and tells. */
 void observe(struct observer *observer, struct trail *trail, const struct observation *observation);
 
 /* --- what was counted, since the start --- */

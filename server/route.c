@@ -309,6 +309,14 @@ const char *route_path(unsigned route)
 	return route < ROUTE_TABLE ? no_routes[route].path : routes[route - ROUTE_TABLE].path;
 }
 
+bool route_is_repeated(unsigned route)
+{
+	if (route < ROUTE_TABLE)
+		return false;
+	const struct route *row = &routes[route - ROUTE_TABLE];
+	return row->method == HTTP_GET && row->guard == GUARD_NONE;
+}
+
 void routes_print(FILE *out)
 {
 	static const char *const guards[] = {

@@ -2,6 +2,7 @@
 #ifndef ONSALE_SERVER_ROUTE_H
 #define ONSALE_SERVER_ROUTE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct app;
@@ -20,6 +21,9 @@ unsigned route_count(void);
 /* Its method (HEAD counts as GET) and the pattern of its path, "/v1/events/{}". */
 const char *route_method(unsigned route);
 const char *route_path(unsigned route);
+
+/* A read that anybody may make: polls, seat maps, probes, documents. */
+bool route_is_repeated(unsigned route);
 
 /* Answers a whole request, now or later: finds its route, checks who asks, starts its flow. */
 void route_request(struct app *app, struct conn *conn, struct http_parser *parser);

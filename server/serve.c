@@ -2,6 +2,7 @@
  * its failures may go on to PostgreSQL; then replies go out. */
 #include "server/serve.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
@@ -25,6 +26,7 @@
 #include "proto/idp.h"
 #include "proto/jwt.h"
 #include "proto/token.h"
+#include "server/access_log.h"
 #include "server/adopt.h"
 #include "server/app.h"
 #include "server/auditor.h"
@@ -214,6 +216,9 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->revocations = revocations_new(app);
 	app->limits = limits_new(&app->settings, LIMITS_BUCKETS_MAX);
 	CHECK(networks_parse(app->settings.http_trusted_proxies, &app->trusted_proxies));
+	app->access_log = access_log_new(&app->settings, &app->trusted_proxies);
+	if (app->access_log != NULL)
+		observer_tell(app->observer, access_log_note, app->access_log);
 	app->docs = docs_new(app->settings.http_docs_folder);
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
@@ -258,6 +263,7 @@ static void app_close(struct app *app)
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
 	observer_free(app->observer);
+	access_log_free(app->access_log);
 	loop_lag_free(app->loop_lag);
 	docs_free(app->docs);
 	token_key_free(app->token_key);
@@ -353,6 +359,7 @@ static void on_hangup(evutil_socket_t signal, short what, void *arg)
 	(void)signal;
 	(void)what;
 
+	log_reopen();
 	if (app->idp != NULL)
 		idp_keys_read_again(app);
 }
@@ -443,28 +450,49 @@ static struct event *heed(struct app *app, int signal_number, event_callback_fn 
 	return event;
 }
 
+/* People read text, and programs JSON. */
+static bool open_log(const struct settings *settings)
+{
+	const char *format = settings->log_format, *file = settings->log_file;
+	bool text = strcmp(format, "text") == 0 ||
+		    (strcmp(format, "auto") == 0 && log_is_read_along(file));
+
+	log_set_format(text ? LOG_AS_TEXT : LOG_AS_JSON);
+	if (log_open(file))
+		return true;
+	log_error("cannot start: log.file: %s: %s", file, strerror(errno));
+	return false;
+}
+
 int serve(const struct settings *settings)
 {
 	struct app app = {.settings = *settings};
 	char why[512];
 
 	signal(SIGPIPE, SIG_IGN);
+	if (!open_log(settings))
+		return 1;
 	raise_file_limit();
 	open_reserve();
 	if (!app_open(&app, why, sizeof why)) {
 		log_error("cannot start: %s", why);
 		app_close(&app);
+		log_close();
 		return 1;
 	}
 	struct event *signals[] = {heed(&app, SIGTERM, on_signal), heed(&app, SIGINT, on_signal),
 		heed(&app, SIGHUP, on_hangup)};
 	bool listening = wait_until_ready(&app);
+	log_settled();
 	bool clean = listening && run(&app);
 	log_info("stopped");
-	if (!clean) /* flows are still at work in the stores: they have no end to be brought to */
+	if (!clean) { /* flows are still at work in the stores: they have no end to be brought to */
+		log_flush();
 		_exit(listening ? 0 : 1);
+	}
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		event_free(signals[i]);
 	app_close(&app);
+	log_close();
 	return 0;
 }

@@ -1,4 +1,5 @@
-/* Where a bug check ends: one log line, then abort, so that a core file shows the state as it was. */
+/* Where a bug check ends: one log line, written at once, then abort, so that a core file shows the state as it
+ * was. */
 #include "proto/base/check.h"
 
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 
 _Noreturn void check_failed(const char *file, int line, const char *what)
 {
-	log_error("%s:%d: check failed: %s", file, line, what);
+	log_last_words("%s:%d: check failed: %s", file, line, what);
 	abort();
 }
 

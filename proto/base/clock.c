@@ -3,6 +3,7 @@
 #include "proto/base/clock.h"
 
 #include <stdbool.h>
+#include <string.h>
 #include <time.h>
 
 /* The last millisecond of the year 9999. */
@@ -77,16 +78,23 @@ static void put_digits(char *text, int64_t value, int digits)
 	}
 }
 
+/* Of times that are written most follow one another within a second. */
 void clock_format(int64_t unix_ms, char text[CLOCK_TEXT_SIZE])
 {
+	static _Thread_local char second[CLOCK_TEXT_SIZE];
+	static _Thread_local time_t of = -1;
 	if (unix_ms < 0)
 		unix_ms = 0;
 	if (unix_ms > UNIX_MS_MAX)
 		unix_ms = UNIX_MS_MAX;
 	time_t seconds = (time_t)(unix_ms / 1000);
-	struct tm utc;
-	gmtime_r(&seconds, &utc);
-	strftime(text, CLOCK_TEXT_SIZE, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+	if (seconds != of) {
+		struct tm utc;
+		gmtime_r(&seconds, &utc);
+		strftime(second, sizeof second, "%Y-%m-%dT%H:%M:%S.000Z", &utc);
+		of = seconds;
+	}
+	memcpy(text, second, CLOCK_TEXT_SIZE);
 	put_digits(text + 20, unix_ms % 1000, 3);
 }
 

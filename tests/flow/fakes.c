@@ -151,7 +151,7 @@ void stage_answer_hold(struct stage *stage, enum db_result result, enum store_ou
 
 /* --- the client --- */
 
-struct http_parser *conn_parser(struct conn *conn)
+struct http_parser *conn_parser(const struct conn *conn)
 {
 	return conn->parser;
 }

@@ -14,12 +14,15 @@
 #include "tests/support/wait.h"
 #include "tests/support/wire.h"
 
-enum { READY_LIMIT_MS = 20000, STOP_LIMIT_MS = 15000, LOG_MAX = 1024 * 1024 };
+enum { READY_LIMIT_MS = 20000, STOP_LIMIT_MS = 15000, LAST_WORDS = 4000 };
 
-static bool read_log(const struct instance *instance, char *text, size_t size)
+/* The log's first bytes, or its last ones; false where there is nothing yet. */
+static bool read_log(const struct instance *instance, char *text, size_t size, bool last)
 {
 	int fd = open(instance->log_path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
+	off_t all = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+	off_t from = last && all >= (off_t)size ? all - (off_t)size + 1 : 0;
+	ssize_t got = fd < 0 ? -1 : pread(fd, text, size - 1, from);
 
 	if (fd >= 0)
 		close(fd);
@@ -27,26 +30,39 @@ static bool read_log(const struct instance *instance, char *text, size_t size)
 	return got > 0;
 }
 
+char *instance_log_line(const struct instance *instance, const char *text)
+{
+	FILE *log = fopen(instance->log_path, "re");
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+
+	cr_assert(log != NULL, "%s: %s", instance->log_path, strerror(errno));
+	do
+		len = getline(&line, &size, log);
+	while (len > 0 && (strstr(line, text) == NULL || line[len - 1] != '\n'));
+	fclose(log);
+	if (len > 0)
+		return line;
+	free(line);
+	return NULL;
+}
+
 bool instance_logged(const struct instance *instance, const char *text)
 {
-	char *log = malloc(LOG_MAX);
-	bool found = log != NULL && read_log(instance, log, LOG_MAX) && strstr(log, text) != NULL;
+	char *line = instance_log_line(instance, text);
 
-	free(log);
-	return found;
+	free(line);
+	return line != NULL;
 }
 
 /* It died: what it said last tells why. */
 static void fail_with_log(const struct instance *instance, const char *what)
 {
-	char *log = malloc(LOG_MAX);
+	char log[LAST_WORDS];
 
-	if (log != NULL && read_log(instance, log, LOG_MAX)) {
-		size_t len = strlen(log);
-		fprintf(stderr, "%s:\n%s\n", instance->log_path,
-			len > 4000 ? log + len - 4000 : log);
-	}
-	free(log);
+	if (read_log(instance, log, sizeof log, true))
+		fprintf(stderr, "%s:\n%s\n", instance->log_path, log);
 	cr_assert_fail("%s %s; its log: %s", instance->name, what, instance->log_path);
 }
 
@@ -68,7 +84,7 @@ static bool is_listening(void *context)
 
 	if (has_ended(instance))
 		fail_with_log(instance, "ended before it listened");
-	const char *found = read_log(instance, log, sizeof log) ? strstr(log, said) : NULL;
+	const char *found = read_log(instance, log, sizeof log, false) ? strstr(log, said) : NULL;
 	if (found == NULL || strchr(found, '\n') == NULL)
 		return false;
 	instance->port = (int)strtol(found + sizeof said - 1, NULL, 10);

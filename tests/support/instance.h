@@ -40,7 +40,10 @@ void instance_stop(struct instance *instance);
 /* The number that /metrics gives for a name. */
 double instance_metric(const struct instance *instance, const char *name);
 
-/* True where the log of the start at hand has the text. */
+/* The first whole line with the text in the log of the start at hand, which the caller frees; NULL: none. */
+char *instance_log_line(const struct instance *instance, const char *text);
+
+/* True where there is one. */
 bool instance_logged(const struct instance *instance, const char *text);
 
 #endif

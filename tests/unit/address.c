@@ -99,3 +99,16 @@ Test(address, forwarded)
 			rows[i].header != NULL ? rows[i].header : "none");
 	}
 }
+
+Test(address, written)
+{
+	static const char *const texts[] = {"192.0.2.1", "0.0.0.0", "255.255.255.255",
+		"9.10.99.100", "::", "::1", "2001:db8::1",
+		"abab:abab:abab:abab:abab:abab:abab:abab"};
+	char text[ADDRESS_TEXT_SIZE];
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct address address = of(texts[i]);
+		cr_expect_str_eq(address_text(&address, text), texts[i]);
+	}
+}

@@ -64,3 +64,45 @@ Test(header, request_id)
 	cr_expect(!header_request_id_ok(""));
 	cr_expect(!header_request_id_ok(NULL));
 }
+
+#define TRACE_ID "4bf92f3577b34da6a3ce929d0e0e4736"
+#define SPAN_ID "00f067aa0ba902b7"
+
+Test(header, traceparent)
+{
+	static const char *const good[] = {"00-" TRACE_ID "-" SPAN_ID "-01",
+		"00-" TRACE_ID "-" SPAN_ID "-00", "00-" TRACE_ID "-" SPAN_ID "-ff",
+		"01-" TRACE_ID "-" SPAN_ID "-01", "fe-" TRACE_ID "-" SPAN_ID "-01-more",
+		"cc-" TRACE_ID "-" SPAN_ID "-01-"};
+	struct trace trace;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		cr_assert(header_traceparent(good[i], &trace), "%s", good[i]);
+		cr_expect_str_eq(trace.trace_id, TRACE_ID);
+		cr_expect_str_eq(trace.span_id, SPAN_ID);
+	}
+}
+
+Test(header, traceparent_refused)
+{
+	static const char *const bad[] = {NULL, "", "00", "00-", "00-" TRACE_ID,
+		"00-" TRACE_ID "-" SPAN_ID, "00-" TRACE_ID "-" SPAN_ID "-",
+		"00-" TRACE_ID "-" SPAN_ID "-1", "00-" TRACE_ID "-" SPAN_ID "-0x",
+		"00-" TRACE_ID "-" SPAN_ID "-01-", "00-" TRACE_ID "-" SPAN_ID "-01-more",
+		"00-" TRACE_ID "-" SPAN_ID "-01 ", "00-" TRACE_ID "-" SPAN_ID "-011",
+		" 00-" TRACE_ID "-" SPAN_ID "-01", "ff-" TRACE_ID "-" SPAN_ID "-01",
+		"01-" TRACE_ID "-" SPAN_ID "-01more", "0-" TRACE_ID "-" SPAN_ID "-01",
+		"0g-" TRACE_ID "-" SPAN_ID "-01", "00_" TRACE_ID "-" SPAN_ID "-01",
+		"00-" TRACE_ID "_" SPAN_ID "-01", "00-" TRACE_ID "-" SPAN_ID "_01",
+		"00-4BF92F3577B34DA6A3CE929D0E0E4736-" SPAN_ID "-01",
+		"00-" TRACE_ID "-00F067AA0BA902B7-01", "00-" TRACE_ID "-" SPAN_ID "-0A",
+		"00-00000000000000000000000000000000-" SPAN_ID "-01",
+		"00-" TRACE_ID "-0000000000000000-01", "00-" TRACE_ID "0-" SPAN_ID "-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e473-" SPAN_ID "-01",
+		"00-4bf92f3577b34da6a3ce929d0e0e473\"-" SPAN_ID "-01"};
+	struct trace trace;
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		cr_expect(!header_traceparent(bad[i], &trace), "%s",
+			bad[i] != NULL ? bad[i] : "none");
+}
