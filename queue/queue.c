@@ -317,7 +317,7 @@ uint64_t queue_pictured(const struct queue *queue)
 	return queue->pictured;
 }
 
-enum { PICTURE_AT = 8 }; /* in tick.lua's reply */
+enum { PICTURE_AT = 10 }; /* in tick.lua's reply */
 
 static void read_picture(
 	const struct redis_value *value, struct line *line, const struct queue_tick *tick)
@@ -492,7 +492,8 @@ static bool read_tick(const struct redis_value *value, struct queue_tick *tick)
 	if (!take(&cursor, &tick->waiting) || !take(&cursor, &tick->live) ||
 		!take(&cursor, &tick->admitted_now) || !take(&cursor, &tick->admitted_total) ||
 		!take(&cursor, &tick->abandoned_total) || !take(&cursor, &tick->now_ms) ||
-		!take(&cursor, &shuffle))
+		!take(&cursor, &shuffle) || !take(&cursor, &tick->joined_total) ||
+		!take(&cursor, &tick->holding))
 		return false;
 	tick->shuffle = (enum queue_shuffle)shuffle;
 	return true;

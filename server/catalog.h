@@ -32,7 +32,7 @@ struct catalog_event {
 	uint64_t counted_ms; /* monotonic time of the count; 0: never */
 
 	/* its line, as of the last tick */
-	int64_t waiting, live, admitted_total, abandoned_total;
+	int64_t waiting, live, holding, joined_total, admitted_total, abandoned_total;
 	struct queue_rate rate;
 
 	uint64_t active_until_ms; /* somebody asked for it lately */

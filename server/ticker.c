@@ -34,6 +34,8 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 	} else if (result == DB_OK) {
 		event->waiting = queue_tick->waiting;
 		event->live = queue_tick->live;
+		event->holding = queue_tick->holding;
+		event->joined_total = queue_tick->joined_total;
 		event->admitted_total = queue_tick->admitted_total;
 		event->abandoned_total = queue_tick->abandoned_total;
 		if (event->waiting > 0)
