@@ -27,6 +27,7 @@ struct known_people;
 struct docs;
 struct web_files;
 struct net;
+struct observer;
 struct ticker;
 struct shuffler;
 struct sweeper;
@@ -34,7 +35,6 @@ struct outbox;
 
 /* Plain counts, shown by /metrics. */
 struct counters {
-	uint64_t requests;
 	uint64_t shed[PRIORITIES]; /* refused because there was too much to do */
 	unsigned in_flight; /* flows begun and not ended */
 	unsigned in_work[PRIORITIES]; /* … of each priority */
@@ -81,6 +81,7 @@ struct app {
 	struct sweeper *sweeper;
 	struct outbox *outbox; /* NULL where nobody is told */
 	struct net *net;
+	struct observer *observer;
 	struct counters counters;
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	int64_t operation_ns; /* what each one that waits adds to that */

@@ -28,6 +28,7 @@ static void audit_read(struct pg_op *op, enum db_result result)
 	const struct store_audit *store = &audit->store;
 	struct buf body = BUF_INIT(512);
 
+	flow_mark(&audit->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&audit->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 		return;

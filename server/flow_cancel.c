@@ -57,6 +57,7 @@ static void cancelled(struct pg_op *op, enum db_result result)
 	struct cancel *cancel = op->owner;
 	const struct store_reply *reply = &cancel->store.reply;
 
+	flow_mark(&cancel->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&cancel->flow, result);
 		return;

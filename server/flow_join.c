@@ -73,6 +73,7 @@ static void joined(struct queue_op *op, enum db_result result)
 {
 	struct join *self = op->owner;
 
+	flow_mark(&self->flow, STAGE_REDIS);
 	if (result != DB_OK) {
 		/* Joining again finds the place, should there be one by now. */
 		flow_fail(&self->flow, result == DB_BUSY ? PROBLEM_BUSY : PROBLEM_UNAVAILABLE);

@@ -60,6 +60,7 @@ void poll_start(const struct request *request)
 		flow_fail(&poll->flow, PROBLEM_INVALID_QUEUE_TOKEN);
 		return;
 	}
+	poll->flow.trail.user_id = token.user_id;
 	poll->event = catalog_event(app->catalog, token.event_id);
 	if (poll->event == NULL) { /* our own token: the catalog is not loaded yet */
 		flow_fail(&poll->flow, PROBLEM_UNAVAILABLE);
@@ -132,6 +133,7 @@ static void polled(struct queue_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
 
+	flow_mark(&poll->flow, STAGE_REDIS);
 	if (result != DB_OK) {
 		reply_stale(poll);
 	} else if (op->state == QUEUE_GONE) {
@@ -181,6 +183,7 @@ static void number_read(struct pg_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
 
+	flow_mark(&poll->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		reply_stale(poll);
 	} else if (!poll->shuffle.found) { /* it had ended when the list was closed */

@@ -32,6 +32,7 @@ static void stats_read(struct pg_op *op, enum db_result result)
 	const struct store_stats *store = &stats->store;
 	struct buf body = BUF_INIT(512);
 
+	flow_mark(&stats->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&stats->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 		return;

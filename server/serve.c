@@ -36,8 +36,10 @@
 #include "server/known_people.h"
 #include "server/limits.h"
 #include "server/net.h"
+#include "server/observe.h"
 #include "server/outbox.h"
 #include "server/revocations.h"
+#include "server/route.h"
 #include "server/seat_map.h"
 #include "server/shuffler.h"
 #include "server/sweeper.h"
@@ -197,6 +199,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 {
 	app->base = event_base_new();
 	CHECK(app->base != NULL);
+	app->observer = observer_new(route_count());
 	clock_turn();
 	make_keys(app);
 	if (!open_identity_provider(app, why, why_size) || !open_redis(app, why, why_size) ||
@@ -250,6 +253,7 @@ static void app_close(struct app *app)
 	}
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
+	observer_free(app->observer);
 	docs_free(app->docs);
 	web_files_free(app->web_files);
 	token_key_free(app->token_key);
