@@ -6,6 +6,13 @@ import { t } from "../i18n.js";
 
 const MESSAGE_MAX = 500;
 
+// A setting and its value, as people say it.
+function wordsOf(name, value) {
+	if (name === "paused")
+		return t(`console.now.paused.${value}`);
+	return value === "" ? t("console.now.message_none") : t(`console.now.${name}`, { n: value, text: value });
+}
+
 export class Controls {
 	#event;
 	#line = null; // in force
@@ -94,8 +101,7 @@ export class Controls {
 	#confirm(line) {
 		if (this.#awaited === null || !Object.entries(this.#awaited).every(([name, value]) => (line[name] ?? "") === value))
 			return;
-		const told = Object.entries(this.#awaited).map(([name, value]) =>
-			t(`console.now.${name}${typeof value === "boolean" ? `.${value}` : ""}`, { n: value, text: value || "–" }));
+		const told = Object.entries(this.#awaited).map(([name, value]) => wordsOf(name, value));
 		this.#awaited = null;
 		fill(this.said, t("console.in_force_now", { text: told.join(" · ") }));
 	}

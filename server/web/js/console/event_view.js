@@ -6,7 +6,7 @@ import { makeCharts } from "./charts.js";
 import { Controls } from "./controls.js";
 import { follow } from "./feed.js";
 import { Series } from "./series.js";
-import { ServerPanel } from "./server_panel.js";
+import { ServerPanel, isAway } from "./server_panel.js";
 import { Tiles } from "./tiles.js";
 
 export class EventView {
@@ -65,7 +65,7 @@ export class EventView {
 	// Said once, when it begins.
 	#alarm({ line, server }) {
 		const names = Object.entries({
-			breaker: server.breaker === "open" || server.breaker === "half_open",
+			redis: isAway(server),
 			lanes: server.lanes.up === 0,
 			disabled: !line.enabled,
 		}).filter(([, on]) => on).map(([name]) => name);

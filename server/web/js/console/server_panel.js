@@ -8,8 +8,8 @@ const text = (value, format) => value === null || value === undefined ? "–" : 
 const requests = (series, name) => text(latest(series.rates(`server.requests.${name}`)), rate);
 
 const rows = {
-	breaker: (series, { breaker }) => t(`console.breaker.${breaker}`),
-	lanes: (series, { lanes }) => t("console.server.lanes_text", { n: lanes.up, depth: lanes.depth }),
+	redis: (series, { redis }) => t(`console.breaker.${redis.breaker === "closed" && !redis.up ? "open" : redis.breaker}`),
+	lanes: (series, { lanes }) => t("console.server.lanes_text", { n: lanes.up, of: lanes.of, depth: lanes.depth }),
 	locks: (series) => text(latest(series.shares("server.locks.taken", "server.locks.attempts")), percent),
 	loop: (series) => text(latest(series.percentiles("loop", 0.99)), milliseconds),
 	in_flight: (series, server) => count(server.in_flight),
@@ -19,6 +19,9 @@ const rows = {
 	failed: (series) => requests(series, "5xx"),
 	shed: (series) => text(latest(series.rates("server.shed")), rate),
 };
+
+// Redis, where it is used.
+export const isAway = ({ redis }) => redis.breaker !== "none" && !redis.up;
 
 export class ServerPanel {
 	#cells = Object.keys(rows).map((name) => ({ name, value: h("td", { class: "now" }, "–") }));
@@ -36,8 +39,8 @@ export class ServerPanel {
 		setText(this.#instance, t("console.server.instance", { text: server.instance }));
 		for (const { name, value } of this.#cells) {
 			setText(value, rows[name](series, server));
-			if (name === "breaker")
-				value.className = `now ${server.breaker === "closed" ? "good" : "bad"}`;
+			if (name === "redis")
+				value.className = `now ${isAway(server) ? "bad" : "good"}`;
 		}
 	}
 }

@@ -27,7 +27,7 @@ export default {
 	"console.state.refused": "Logged out",
 	"console.state.missing": "No such event",
 
-	"console.alarm.breaker": "Redis does not answer: the line stands still, and PostgreSQL alone guards the seats.",
+	"console.alarm.redis": "Redis does not answer: the line stands still, and PostgreSQL alone guards the seats.",
 	"console.alarm.lanes": "PostgreSQL does not answer: nothing can be held or paid.",
 	"console.alarm.disabled": "This event has no waiting line: anybody may reserve.",
 
@@ -140,9 +140,9 @@ export default {
 
 	"console.server.head": "This instance",
 	"console.server.instance": "{text} speaks; others have figures of their own.",
-	"console.server.breaker": "Redis",
+	"console.server.redis": "Redis",
 	"console.server.lanes": "PostgreSQL lanes",
-	"console.server.lanes_text": "{n} up, {depth} waiting",
+	"console.server.lanes_text": "{n} of {of} up, {depth} at work",
 	"console.server.locks": "Seat locks that failed",
 	"console.server.loop": "Loop lag (p99)",
 	"console.server.in_flight": "Requests at work",

@@ -27,7 +27,7 @@ export default {
 	"console.state.refused": "로그아웃됨",
 	"console.state.missing": "해당 공연 없음",
 
-	"console.alarm.breaker": "Redis가 응답하지 않습니다. 대기열이 멈췄고, 좌석은 PostgreSQL만으로 보호됩니다.",
+	"console.alarm.redis": "Redis가 응답하지 않습니다. 대기열이 멈췄고, 좌석은 PostgreSQL만으로 보호됩니다.",
 	"console.alarm.lanes": "PostgreSQL이 응답하지 않습니다. 선점과 결제를 할 수 없습니다.",
 	"console.alarm.disabled": "이 공연에는 대기열이 없습니다. 누구나 바로 예매할 수 있습니다.",
 
@@ -140,9 +140,9 @@ export default {
 
 	"console.server.head": "이 인스턴스",
 	"console.server.instance": "{text}의 지표입니다. 다른 인스턴스는 각자의 지표를 가집니다.",
-	"console.server.breaker": "Redis",
+	"console.server.redis": "Redis",
 	"console.server.lanes": "PostgreSQL 레인",
-	"console.server.lanes_text": "{n}개 연결, {depth}건 대기",
+	"console.server.lanes_text": "{of}개 중 {n}개 연결, {depth}건 처리 중",
 	"console.server.locks": "좌석 잠금 실패",
 	"console.server.loop": "루프 지연 (p99)",
 	"console.server.in_flight": "처리 중인 요청",
