@@ -1,6 +1,6 @@
 // Are the books right? Asked each half minute, since it reads whole tables, and whenever somebody wants to know.
 import { call, errorText } from "../api.js";
-import { announce, fill, h, setText } from "../dom.js";
+import { fill, h, setText } from "../dom.js";
 import { t, timeOfDay } from "../i18n.js";
 import { count } from "./formats.js";
 
@@ -10,9 +10,11 @@ const ZEROS = ["double_sold", "negative_balances", "ledger_imbalance", "orphan_h
 export class AuditPanel {
 	#timer = null;
 	#stopped = false;
-	#wasWrong = false;
+	#onVerdict;
 
-	constructor() {
+	// onVerdict(wrong) after each answer.
+	constructor(onVerdict) {
+		this.#onVerdict = onVerdict;
 		this.verdict = h("p", { class: "verdict", role: "status" }, t("console.audit.asking"));
 		this.rows = h("tbody");
 		this.when = h("p", { class: "hint" });
@@ -53,9 +55,7 @@ export class AuditPanel {
 	#show(audit) {
 		const wrong = ZEROS.some((name) => audit[name] !== 0);
 		this.#say(wrong ? "bad" : "good", t(wrong ? "console.audit.wrong" : "console.audit.right"));
-		if (wrong && !this.#wasWrong)
-			announce(t("console.audit.wrong"), true);
-		this.#wasWrong = wrong;
+		this.#onVerdict(wrong);
 		fill(this.rows, [...ZEROS, "unpublished_events"].map((name) => this.#row(name, audit[name])));
 		setText(this.when, t("console.audit.at", { text: timeOfDay(audit.checked_at) }));
 	}

@@ -8,7 +8,12 @@ import { highest, latest } from "./series.js";
 const SHOWN_S = 120;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const ago = (seconds) => seconds === 0 ? t("console.chart.now") : t("console.chart.ago", { n: -seconds });
+
+function ago(seconds) {
+	if (seconds === 0)
+		return t("console.chart.now");
+	return seconds % 60 === 0 ? t("console.chart.minutes_ago", { n: -seconds / 60 }) : t("console.chart.ago", { n: -seconds });
+}
 
 export class ChartCard {
 	#chart = null;
@@ -93,7 +98,7 @@ export class ChartCard {
 			plugins: { legend: { display: false }, tooltip: { callbacks: this.#tips() } },
 			scales: {
 				x: { type: "linear", min: -SHOWN_S, max: 0, grid: { display: false, drawBorder: false },
-					ticks: { color: text, stepSize: 30, maxRotation: 0, callback: ago } },
+					ticks: { color: text, stepSize: 60, align: "inner", maxRotation: 0, callback: ago } },
 				y: { beginAtZero: true, suggestedMax: this.least, stacked: this.stacked,
 					grid: { color: grid, drawBorder: false },
 					ticks: { color: text, maxTicksLimit: 5, callback: (value) => this.format(value) } },

@@ -1,5 +1,5 @@
 // One event: big numbers, charts, the hand on its line, the books, and the instance that tells of all that.
-import { fill, h, notice } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { t } from "../i18n.js";
 import { AuditPanel } from "./audit_panel.js";
 import { makeCharts } from "./charts.js";
@@ -14,9 +14,9 @@ export class EventView {
 	#tiles = new Tiles();
 	#charts = makeCharts();
 	#server = new ServerPanel();
-	#audit = new AuditPanel();
-	#alarms = h("div", { class: "alarms", role: "status" });
-	#alarmed = "";
+	#audit = new AuditPanel((wrong) => this.#alarm({ audit: wrong }));
+	#alarms = h("div", { class: "alarms", role: "alert" });
+	#alarmed = { redis: false, lanes: false, audit: false, disabled: false };
 
 	// on: state(name) as feed.js tells it; refused() where nobody is logged in any more, or no operator.
 	constructor(event, on) {
@@ -59,20 +59,16 @@ export class EventView {
 		for (const part of [this.#tiles, this.#server, ...this.#charts])
 			part.show(this.#series);
 		this.controls.show(stats.line);
-		this.#alarm(stats);
+		this.#alarm({ redis: isAway(stats.server), lanes: stats.server.lanes.up === 0, disabled: !stats.line.enabled });
 	}
 
-	// Said once, when it begins.
-	#alarm({ line, server }) {
-		const names = Object.entries({
-			redis: isAway(server),
-			lanes: server.lanes.up === 0,
-			disabled: !line.enabled,
-		}).filter(([, on]) => on).map(([name]) => name);
-
-		if (names.join() === this.#alarmed)
+	// changes: which of the alarms are on now. Each is said once, when it begins.
+	#alarm(changes) {
+		const before = this.#alarmed;
+		if (Object.entries(changes).every(([name, on]) => before[name] === on))
 			return;
-		this.#alarmed = names.join();
-		fill(this.#alarms, names.map((name) => notice(name === "disabled" ? "info" : "bad", t(`console.alarm.${name}`))));
+		this.#alarmed = { ...before, ...changes };
+		fill(this.#alarms, Object.keys(before).filter((name) => this.#alarmed[name]).map((name) =>
+			h("p", { class: `notice ${name === "disabled" ? "info" : "bad"}` }, t(`console.alarm.${name}`))));
 	}
 }

@@ -29,6 +29,7 @@ export default {
 
 	"console.alarm.redis": "Redis does not answer: the line stands still, and PostgreSQL alone guards the seats.",
 	"console.alarm.lanes": "PostgreSQL does not answer: nothing can be held or paid.",
+	"console.alarm.audit": "The books are wrong: see what the audit counted.",
 	"console.alarm.disabled": "This event has no waiting line: anybody may reserve.",
 
 	"console.milliseconds": "{text} ms",
@@ -64,6 +65,7 @@ export default {
 	"console.chart.empty": "Nothing yet",
 	"console.chart.now": "now",
 	"console.chart.most": "most",
+	"console.chart.minutes_ago": "{n} min ago",
 	"console.chart.ago": "{n} s ago",
 
 	"console.line.arrivals": "Arrivals",
@@ -103,8 +105,8 @@ export default {
 	"console.code.request_in_flight": "First request at work",
 
 	"console.controls": "The line",
-	"console.capacity": "Capacity: let in at a time",
-	"console.rate": "Rate: admissions a second",
+	"console.capacity": "Let in at a time",
+	"console.rate": "Admitted a second",
 	"console.message": "Message to everybody who waits",
 	"console.number_wrong": "A whole number, from 1 to {n}.",
 	"console.in_force": "In force: {text}",
@@ -147,10 +149,10 @@ export default {
 	"console.server.loop": "Loop lag (p99)",
 	"console.server.in_flight": "Requests at work",
 	"console.server.connections": "Connections",
-	"console.server.good": "Answered well, a second",
+	"console.server.good": "Answered, a second",
 	"console.server.refused": "Refused (4xx), a second",
 	"console.server.failed": "Failed (5xx), a second",
-	"console.server.shed": "Turned away for load, a second",
+	"console.server.shed": "Shed for load, a second",
 	"console.breaker.closed": "answers",
 	"console.breaker.open": "away",
 	"console.breaker.half_open": "being tried",

@@ -29,6 +29,7 @@ export default {
 
 	"console.alarm.redis": "Redis가 응답하지 않습니다. 대기열이 멈췄고, 좌석은 PostgreSQL만으로 보호됩니다.",
 	"console.alarm.lanes": "PostgreSQL이 응답하지 않습니다. 선점과 결제를 할 수 없습니다.",
+	"console.alarm.audit": "장부가 맞지 않습니다. 감사 결과를 확인하세요.",
 	"console.alarm.disabled": "이 공연에는 대기열이 없습니다. 누구나 바로 예매할 수 있습니다.",
 
 	"console.milliseconds": "{text}ms",
@@ -64,6 +65,7 @@ export default {
 	"console.chart.empty": "아직 없음",
 	"console.chart.now": "현재",
 	"console.chart.most": "최대",
+	"console.chart.minutes_ago": "{n}분 전",
 	"console.chart.ago": "{n}초 전",
 
 	"console.line.arrivals": "도착",
@@ -103,8 +105,8 @@ export default {
 	"console.code.request_in_flight": "첫 요청 처리 중",
 
 	"console.controls": "대기열",
-	"console.capacity": "정원: 동시 입장 인원",
-	"console.rate": "속도: 초당 입장 인원",
+	"console.capacity": "동시 입장 정원",
+	"console.rate": "초당 입장 인원",
 	"console.message": "대기자 모두에게 보이는 안내",
 	"console.number_wrong": "1부터 {n}까지의 정수를 입력하세요.",
 	"console.in_force": "적용 중: {text}",
