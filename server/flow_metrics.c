@@ -178,6 +178,11 @@ void metrics_start(const struct request *request)
 		redis_breaker(app->redis));
 	if (app->redlock != NULL)
 		redlock_metrics(&out, app->redlock);
+	metric_gauge(&out, "onsale_streams", "Event streams open.", counters->streams);
+	metric_counter(
+		&out, "onsale_stream_events_total", "Events sent to streams.", counters->pushes);
+	metric_counter(&out, "onsale_streams_cut_total",
+		"Streams closed since their clients did not read.", counters->streams_cut);
 	metric_gauge(&out, "onsale_redis_listening", "1 while other instances' messages are heard.",
 		redis_up(app->listener));
 	metric_gauge(&out, "onsale_postgresql_lanes_up", "Lanes that are connected and ready.",
