@@ -37,7 +37,7 @@ export class EventView {
 	start() {
 		for (const chart of this.#charts)
 			chart.start();
-		this.stopFeed = follow(this.event.id, { stats: (stats) => this.#show(stats), state: (name) => this.#state(name) });
+		this.stopFeed = follow(this.event.id, { stats: (stats) => this.#show(stats), state: (name, code) => this.#state(name, code) });
 	}
 
 	stop() {
@@ -47,8 +47,11 @@ export class EventView {
 			chart.stop();
 	}
 
-	#state(name) {
+	// The figures are read from PostgreSQL: without it there are none.
+	#state(name, code) {
 		this.on.state(name);
+		if (code === "unavailable")
+			this.#alarm({ lanes: true });
 		this.node.classList.toggle("stale", name === "away" || name === "missing");
 		if (name === "refused")
 			this.on.refused();

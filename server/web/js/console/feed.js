@@ -8,8 +8,9 @@ const PERIOD_MS = 1000;
 const SILENCE_MS = 20000; // the server says something at least every 15 s
 const NO_STREAM = Symbol("no stream");
 
-// on.stats(stats) with each picture, on.state(name) with each change: "connecting", "stream", "polling", "away";
-// at last, where asking again would be answered the same, "refused" or "missing". Returns what stops it.
+// on.stats(stats) with each picture; on.state(name, code) with each change: "connecting", "stream", "polling", or
+// "away" and the code of the refusal, where there was one; at last, where asking again would be answered the same,
+// "refused" or "missing". Returns what stops it.
 export function follow(event, on) {
 	const stop = new AbortController();
 	run(event, on, stop.signal);
@@ -20,7 +21,12 @@ async function run(event, on, stopped) {
 	let failures = 0, read = stream;
 	const told = { ...on, stats(stats) {
 		failures = 0;
-		on.stats(stats);
+		try {
+			on.state(read === stream ? "stream" : "polling");
+			on.stats(stats);
+		} catch (error) {
+			reportError(error); // the page's own fault, and no reason to ask again
+		}
 	} };
 
 	on.state("connecting");
@@ -33,7 +39,7 @@ async function run(event, on, stopped) {
 			continue;
 		}
 		failures++;
-		on.state("away");
+		on.state("away", ended.code);
 		await pause(backoffMs(ended, failures), stopped);
 	}
 }
@@ -70,7 +76,6 @@ async function stream(event, on, stopped) {
 		});
 		if (!reply.headers.get("Content-Type")?.startsWith("text/event-stream"))
 			return await noStream(reply);
-		on.state("stream");
 		await readAll(reply.body, on, abort);
 		throw new NetworkError("the stream has ended");
 	} finally {
@@ -92,24 +97,31 @@ async function readAll(body, on, abort) {
 		for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
 			clearTimeout(silence);
 			silence = setTimeout(abort, SILENCE_MS);
-			for (const data of parser.push(piece.value))
-				on.stats(JSON.parse(data));
+			for (const event of parser.push(piece.value))
+				take(event, on);
 		}
 	} finally {
 		clearTimeout(silence);
 	}
 }
 
+// Beside pictures there are refusals: those that may pass ("problem") and the one that ends the stream ("end").
+function take({ name, data }, on) {
+	const told = JSON.parse(data);
+	if (name === "end")
+		throw new ApiError(told.status, told, null);
+	if (name === "problem")
+		on.state("away", told.code);
+	else
+		on.stats(told);
+}
+
 // Ends at the first question that is not answered.
 async function poll(event, on, stopped) {
-	let asked = false;
 	while (!stopped.aborted) {
 		const { data } = await call("GET", `/v1/admin/events/${event}/stats`);
 		if (stopped.aborted)
 			return;
-		if (!asked)
-			on.state("polling");
-		asked = true;
 		on.stats(data);
 		await pause(PERIOD_MS, stopped);
 	}

@@ -92,6 +92,9 @@ async function watch() {
 }
 
 function showState(chip, name) {
+	if (chip.dataset.state === name)
+		return;
+	chip.dataset.state = name;
 	const kinds = { stream: "good", polling: "good", connecting: "", away: "bad", refused: "bad", missing: "bad" };
 	setText(chip, t(`console.state.${name}`));
 	chip.className = `chip ${kinds[name]}`;
