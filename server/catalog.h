@@ -8,6 +8,7 @@
 #include "db/store_catalog.h"
 #include "queue/queue.h"
 #include "server/app.h"
+#include "server/eta_check.h"
 
 enum {
 	CATALOG_REFRESH_MS = 500, /* how often changes and seat counts are read */
@@ -35,6 +36,7 @@ struct catalog_event {
 	int64_t waiting, live, holding, joined_total, admitted_total, abandoned_total;
 	struct queue_rate rate;
 	enum queue_shuffle shuffle;
+	struct eta_watch eta;
 
 	uint64_t active_until_ms; /* somebody asked for it lately */
 	struct line_watch *watch; /* line_watch.c's: streams of its line are open */

@@ -7,10 +7,12 @@
 #include "db/pg.h"
 #include "db/redis.h"
 #include "db/store_operators.h"
+#include "lock/seat_lock.h"
 #include "proto/base/check.h"
 #include "proto/json.h"
 #include "server/app.h"
 #include "server/catalog.h"
+#include "server/loop_lag.h"
 #include "server/net.h"
 #include "server/observe.h"
 #include "server/route.h"
@@ -114,7 +116,21 @@ static void write_latency(struct buf *out, const struct app *app)
 	write_counts(out, "hold", times_of(observer, "POST", "/v1/reservations"));
 	write_counts(out, "pay", times_of(observer, "POST", "/v1/reservations/{}/payment"));
 	write_counts(out, "poll", times_of(observer, "GET", "/v1/queue"));
+	if (app->loop_lag != NULL)
+		write_counts(out, "loop", loop_lag_us(app->loop_lag));
 	buf_append_char(out, '}');
+}
+
+/* Of the requests for seat locks: those that found a seat taken. */
+static void write_locks(struct buf *out, const struct seat_locks *locks)
+{
+	struct seat_lock_stats stats = {0};
+
+	if (locks != NULL)
+		stats = seat_lock_stats(locks);
+	buf_printf(out, ",\"locks\":{\"attempts\":%llu,\"taken\":%llu}",
+		(unsigned long long)stats.attempts,
+		(unsigned long long)stats.results[SEAT_LOCK_TAKEN]);
 }
 
 static const char *breaker_name(const struct app *app)
@@ -139,6 +155,7 @@ static void write_server(struct buf *out, const struct app *app)
 	write_requests(out, app->observer);
 	write_refusals(out, app->observer);
 	write_latency(out, app);
+	write_locks(out, app->locks);
 	buf_printf(out,
 		",\"shed\":%llu,\"in_flight\":%u,\"connections\":%u,"
 		"\"redis\":{\"up\":%s,\"breaker\":\"%s\"},"

@@ -1,6 +1,7 @@
 /* Are the books right?
  *   admin_audit_start -> audit_read -> end */
 #include "db/store_operators.h"
+#include "server/auditor.h"
 #include "server/flow.h"
 #include "server/flows.h"
 
@@ -33,6 +34,7 @@ static void audit_read(struct pg_op *op, enum db_result result)
 		flow_fail_db(&audit->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 		return;
 	}
+	auditor_note(audit->flow.app->auditor, store);
 	buf_printf(&body,
 		"{\"double_sold\":%lld,\"negative_balances\":%lld,\"ledger_imbalance\":%lld,"
 		"\"orphan_holds\":%lld,\"unpublished_events\":%lld,\"checked_at\":\"%s\"}",

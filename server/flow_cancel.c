@@ -41,6 +41,8 @@ static void mark_freed(struct cancel *cancel)
 	const struct catalog_performance *performance = catalog_performance(
 		app->catalog, store->performance_id);
 
+	app->counters.refunds += store->was_paid;
+	app->counters.cancellations += !store->was_paid;
 	seat_map_drop(app->seat_maps, store->performance_id);
 	if (performance == NULL)
 		return;

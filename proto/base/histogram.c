@@ -7,6 +7,10 @@ const struct histogram_bounds histogram_times_us = {
 	16, {100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000, 1000000,
 		    2000000, 5000000, 10000000}};
 
+const struct histogram_bounds histogram_waits_us = {12,
+	{1000000, 2000000, 5000000, 10000000, 20000000, 30000000, 60000000, 120000000, 300000000,
+		600000000, 1800000000, 3600000000}};
+
 const struct histogram_bounds histogram_sizes = {11, {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024}};
 
 void histogram_init(struct histogram *histogram, const struct histogram_bounds *bounds)

@@ -15,6 +15,8 @@ struct histogram_bounds {
 
 /* 100 µs, 200 µs, 500 µs … 10 s, in microseconds. */
 extern const struct histogram_bounds histogram_times_us;
+/* 1 s, 2 s, 5 s … 1 h, in microseconds: for what people wait. */
+extern const struct histogram_bounds histogram_waits_us;
 /* 1, 2, 4 … 1024. */
 extern const struct histogram_bounds histogram_sizes;
 

@@ -66,6 +66,7 @@ Test(histogram, bounds_grow)
 {
 	check_bounds(&histogram_times_us);
 	check_bounds(&histogram_sizes);
+	check_bounds(&histogram_waits_us);
 	cr_expect_eq(histogram_times_us.most[0], 100);
 	cr_expect_eq(histogram_times_us.most[histogram_times_us.count - 1], 10 * 1000 * 1000);
 }
