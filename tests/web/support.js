@@ -99,7 +99,7 @@ class Site {
 		return `web-test-${++this.keys}`;
 	}
 
-	// Somebody who has signed up: {email, password, name, jwt}
+	// Somebody who has signed up: {email, password, name, jwt}. visit({as: person}) is logged in.
 	async person({ name = "Kim Buyer", balance = 0 } = {}) {
 		const email = `person-${++this.keys}@onsale.test`;
 		await this.ask("POST", "/v1/users", { body: { email, password: PASSWORD, name } });
@@ -176,10 +176,10 @@ class Visitor {
 		this.serverMayBeAway = false;
 	}
 
-	async open(options) {
+	async open({ as: person, ...options }) {
 		this.context = await this.site.browser.newContext({
 			viewport: { width: 1280, height: 800 }, locale: "en-US", timezoneId: "Asia/Seoul", colorScheme: "light",
-			baseURL: this.site.base, serviceWorkers: "block", ...options,
+			baseURL: this.site.base, serviceWorkers: "block", storageState: this.keptBy(person), ...options,
 		});
 		this.context.setDefaultTimeout(WAIT_MS);
 		this.context.on("request", (request) => {
@@ -198,6 +198,13 @@ class Visitor {
 			window.onsaleTestViolation(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile || ""}`)));
 		this.page = await this.newPage();
 		return this;
+	}
+
+	// What server/web/js/store.js keeps of somebody who has logged in.
+	keptBy(person) {
+		const session = person && { token: person.jwt, email: person.email, expiresAt: Date.now() + 3600 * 1000 };
+		const localStorage = session ? [{ name: "onsale.session", value: JSON.stringify(session) }] : [];
+		return { cookies: [], origins: [{ origin: this.site.base, localStorage }] };
 	}
 
 	// Another tab of the same browser.
@@ -252,7 +259,7 @@ class Visitor {
 
 // --- a test ---
 
-// What a test is given: `site`, and visit({…Playwright's context options}), which opens a visitor.
+// What a test is given: `site`, and visit({as: person, …Playwright's options of a context}), which opens a visitor.
 async function inPages(site, name, body) {
 	const visitors = [];
 	const visit = async (options = {}) => {
