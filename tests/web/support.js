@@ -19,6 +19,24 @@ const FLAGS = ["--http.docs_folder=/nonexistent", "--queue.poll_min_ms=300", "--
 const pictures = path.join(process.env.ONSALE_TEST_OUTPUT || ".test", "web");
 const axeSource = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
+// --- words ---
+
+// The page's own dictionary of a language, so that a test names what a button does and not how it is worded:
+// t("line.ahead"), t("line.announce", {n: 4}).
+async function words(language) {
+	const file = path.join(__dirname, "../../server/web/js/lang", `${language}.js`);
+	const source = encodeURIComponent(fs.readFileSync(file, "utf8"));
+	const { default: dictionary } = await import(`data:text/javascript,${source}`);
+	const plurals = new Intl.PluralRules(language);
+	return (key, values = {}) => {
+		const entry = dictionary[key];
+		assert.ok(entry, `there are no words for ${key}`);
+		const text = typeof entry === "string" ? entry : entry[plurals.select(values.n)] || entry.other;
+		return text.replace(/\{(\w+)\}/g, (whole, name) => typeof values[name] === "number"
+			? values[name].toLocaleString(language) : values[name] || whole);
+	};
+}
+
 // --- the server, and what is done to it without a page ---
 
 class Site {
@@ -218,11 +236,59 @@ class Visitor {
 		return page.goto(where);
 	}
 
+	// At a page of the shell, with what it shows; the hash alone changes where the shell is open.
+	async at(hash, page = this.page) {
+		await page.goto(`/${hash}`);
+		await this.settled(page);
+	}
+
+	// Until the page has its head, and nothing on it is still being brought.
+	async settled(page = this.page) {
+		await page.locator("main h1").first().waitFor();
+		await page.waitForFunction(() => !document.querySelector("main .loading, main [aria-busy=true]"));
+	}
+
 	async picture(name, page = this.page, options = {}) {
 		fs.mkdirSync(pictures, { recursive: true });
 		const file = path.join(pictures, `${name.replace(/[^\w-]+/g, "_").slice(0, 80)}.png`);
 		await page.screenshot({ path: file, ...options });
 		return file;
+	}
+
+	// Tabs on until this has the focus, which must be seen.
+	async tabTo(locator, page = this.page) {
+		const has = () => locator.evaluate((element) => element === document.activeElement).catch(() => false);
+		for (let i = 0; i < 80 && !(await has()); i++)
+			await page.keyboard.press("Tab");
+		assert.ok(await has(), `Tab does not come to ${locator}`);
+		const ring = await locator.evaluate((element) => {
+			const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+			return (outlineStyle !== "none" && parseFloat(outlineWidth) >= 1) || boxShadow !== "none";
+		});
+		assert.ok(ring, `nobody sees that ${locator} has the focus`);
+	}
+
+	async press(locator, key = "Enter", page = this.page) {
+		await this.tabTo(locator, page);
+		await page.keyboard.press(key);
+	}
+
+	// Texts and names on the page that have Latin words in them, but for these.
+	latin(allowed, page = this.page) {
+		return page.evaluate((allowedWords) => {
+			const texts = [document.title];
+			const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+			for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+				if (node.nodeType === Node.TEXT_NODE)
+					texts.push(["SCRIPT", "STYLE", "NOSCRIPT"].includes(node.parentNode.tagName) ? "" : node.data);
+				else
+					texts.push(...["aria-label", "aria-roledescription", "aria-valuetext", "title", "placeholder", "alt"]
+						.map((name) => node.getAttribute(name) || ""));
+			}
+			const without = (text) => allowedWords.reduce((rest, word) => rest.replaceAll(word, ""), text)
+				.replace(/\S+@onsale\.test/g, "");
+			return texts.filter((text) => /[A-Za-z]{2,}/.test(without(text)));
+		}, allowed);
 	}
 
 	// What axe finds that is serious or critical, a line each.
@@ -299,4 +365,4 @@ function webTests({ flags = [] } = {}) {
 	});
 }
 
-module.exports = { webTests, until, PHONE, PASSWORD, FUTURE };
+module.exports = { webTests, words, until, PHONE, PASSWORD, FUTURE };
