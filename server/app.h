@@ -25,6 +25,7 @@ struct limits;
 struct idp;
 struct known_people;
 struct docs;
+struct web_files;
 struct net;
 struct ticker;
 struct shuffler;
@@ -74,6 +75,7 @@ struct app {
 	struct limits *limits;
 	struct networks trusted_proxies;
 	struct docs *docs;
+	struct web_files *web_files;
 	struct ticker *ticker;
 	struct shuffler *shuffler;
 	struct sweeper *sweeper;

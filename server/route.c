@@ -19,6 +19,7 @@
 #include "server/net.h"
 #include "server/revocations.h"
 #include "server/shed.h"
+#include "server/web_files.h"
 
 enum guard { GUARD_NONE, GUARD_USER, GUARD_ADMIN };
 
@@ -272,6 +273,14 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 			ask_who(&request, route);
 		return;
 	}
+	const struct web_file *file = web_files_find(app->web_files, http->path);
+	if (file != NULL && method == HTTP_GET) {
+		request.priority = PRIORITY_JOIN;
+		web_file_start(&request, file);
+		return;
+	}
+	if (file != NULL)
+		allowed = HTTP_GET;
 	if (http->method == HTTP_OPTIONS && strcmp(http->path, "*") == 0)
 		allowed = ALL_METHODS;
 	if (allowed != 0 && http->method == HTTP_OPTIONS)

@@ -42,6 +42,7 @@
 #include "server/shuffler.h"
 #include "server/sweeper.h"
 #include "server/ticker.h"
+#include "server/web_files.h"
 
 enum { SCRIPTS_MAX = 32, SETTLE_MS = 2000, START_PATIENCE_MS = 2000 };
 
@@ -208,6 +209,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->limits = limits_new(&app->settings, LIMITS_BUCKETS_MAX);
 	CHECK(networks_parse(app->settings.http_trusted_proxies, &app->trusted_proxies));
 	app->docs = docs_new(app->settings.http_docs_folder);
+	app->web_files = web_files_new();
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
 	app->shuffler = shuffler_new(app);
@@ -249,6 +251,7 @@ static void app_close(struct app *app)
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
 	docs_free(app->docs);
+	web_files_free(app->web_files);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
 	idp_free(app->idp);

@@ -1,0 +1,106 @@
+// Words, numbers and times in the reader's language: English or Korean, as the browser prefers or the reader chose.
+import { get, set } from "./store.js";
+import en from "./lang/en.js";
+import ko from "./lang/ko.js";
+
+const dictionaries = { en, ko };
+// In its own words.
+export const LANGUAGES = { en: "English", ko: "한국어" };
+
+function preferred() {
+	const chosen = get("language");
+	if (chosen in dictionaries)
+		return chosen;
+	for (const name of navigator.languages || [navigator.language])
+		if (name.slice(0, 2) in dictionaries)
+			return name.slice(0, 2);
+	return "en";
+}
+
+export const language = preferred();
+// Numbers and dates as the browser's own region writes them, where it speaks the language.
+const locale = (navigator.languages || []).find((name) => name.startsWith(language)) || language;
+const words = dictionaries[language];
+const plurals = new Intl.PluralRules(locale);
+const numbers = new Intl.NumberFormat(locale);
+
+document.documentElement.lang = language;
+
+export function setLanguage(name) {
+	set("language", name);
+	location.reload();
+}
+
+export function has(key) {
+	return key in words;
+}
+
+// t("line.ahead", {n: 12}): {n} in the text is replaced; numbers are written as the language does. A text may be
+// {one, other}, chosen by n.
+export function t(key, values = {}) {
+	const entry = words[key];
+	if (entry === undefined) {
+		console.error(`no words for ${key}`);
+		return key;
+	}
+	const text = typeof entry === "string" ? entry : entry[plurals.select(values.n)] ?? entry.other;
+	return text.replace(/\{(\w+)\}/g, (whole, name) => {
+		const value = values[name];
+		return typeof value === "number" ? numbers.format(value) : value ?? whole;
+	});
+}
+
+export function number(value) {
+	return numbers.format(value);
+}
+
+const moneyFormats = new Map();
+
+function moneyFormat(currency) {
+	if (!moneyFormats.has(currency))
+		moneyFormats.set(currency, new Intl.NumberFormat(locale, { style: "currency", currency }));
+	return moneyFormats.get(currency);
+}
+
+// How many minor units a unit of it has: KRW 1, USD 100.
+export function minorUnits(currency) {
+	return 10 ** moneyFormat(currency).resolvedOptions().maximumFractionDigits;
+}
+
+// An amount in the currency's minor unit.
+export function money(amount, currency = "KRW") {
+	return moneyFormat(currency).format(amount / minorUnits(currency));
+}
+
+const dateTimes = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
+const shortTimes = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const clockTimes = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
+
+export function dateTime(time) {
+	return dateTimes.format(new Date(time));
+}
+
+export function shortDateTime(time) {
+	return shortTimes.format(new Date(time));
+}
+
+export function timeOfDay(time) {
+	return clockTimes.format(new Date(time));
+}
+
+// {month: "Jun", day: "12", weekday: "Fri", time: "7:30 PM"}
+export function dateParts(time) {
+	const part = (options) => new Intl.DateTimeFormat(locale, options).format(new Date(time));
+	return { month: part({ month: "short" }), day: String(new Date(time).getDate()), weekday: part({ weekday: "long" }),
+		time: part({ timeStyle: "short" }), date: part({ dateStyle: "long" }) };
+}
+
+// 45 → "45 seconds", 400 → "7 minutes"; rounded as people say it.
+export function duration(seconds) {
+	const unit = (value, name) => new Intl.NumberFormat(locale, { style: "unit", unit: name, unitDisplay: "long" }).format(value);
+	if (seconds < 90)
+		return unit(Math.max(1, Math.round(seconds)), "second");
+	if (seconds < 90 * 60)
+		return unit(Math.round(seconds / 60), "minute");
+	return unit(Math.round(seconds / 3600), "hour");
+}
