@@ -46,9 +46,9 @@ function cutTier(sections, widest) {
 
 function listTiers(sections) {
 	const prices = [...new Set(sections.map((section) => section.price))].sort((a, b) => b - a);
-	sections.sort((a, b) => names.compare(a.name, b.name));
 	for (const section of sections)
 		section.tier = prices.indexOf(section.price);
+	sections.sort((a, b) => a.tier - b.tier || names.compare(a.name, b.name));
 	return prices.map((price) => ({
 		price,
 		sections: sections.filter((section) => section.price === price),

@@ -9,6 +9,7 @@ import { once, pending, forget } from "../once.js";
 import { findPerformance } from "../performances.js";
 import { needSession } from "../session.js";
 import { setTitle } from "../header.js";
+import * as line from "../line.js";
 import { seatName } from "../seat_hall.js";
 
 const LAST_MS = 60000;
@@ -57,7 +58,8 @@ class Checkout {
 		const head = this.page.querySelector("h1");
 		head.id = "title";
 		head.tabIndex = -1;
-		head.focus();
+		head.focus({ preventScroll: true });
+		window.scrollTo(0, 0);
 		setTitle(head.textContent);
 	}
 
@@ -81,7 +83,7 @@ class Checkout {
 	// --- held ---
 
 	heldView() {
-		this.notices = h("div", { class: "stack-tight" });
+		this.notices = h("div", { class: "stack-tight notices" });
 		this.bill = h("div", { class: "stack" });
 		fill(this.page, h("h1", {}, t("checkout.title")), this.timer(), this.notices,
 			h("div", { class: "card stack ticket" }, this.where(), this.seats()),
@@ -112,7 +114,7 @@ class Checkout {
 	billChanged() {
 		const points = this.points(), missing = this.missing();
 		fill(this.bill, h("dl", { class: "bill" },
-			this.billRow(t("checkout.total"), this.money(this.reservation.total)),
+			points > 0 ? this.billRow(t("checkout.total"), this.money(this.reservation.total)) : null,
 			points > 0 ? this.billRow(t("checkout.points_used"), `−${this.money(points)}`) : null,
 			this.billRow(t("checkout.to_pay"), this.money(this.amount()), "is-sum"),
 			this.billRow(t("checkout.balance"), this.money(this.me.balance)),
@@ -198,6 +200,7 @@ class Checkout {
 			const { data } = await once(this.payName, `/v1/reservations/${this.reservation.id}/payment`, body, this.options());
 			this.payment = data;
 			this.reservation.status = "paid";
+			line.wake(); // the pass has ended with it
 			if (!this.stopped)
 				this.showAnew();
 		}, body);

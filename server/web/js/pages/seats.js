@@ -44,7 +44,7 @@ class SeatsPage {
 		this.best = createBest(hall, { find: (asked) => this.hold({ performance_id: this.performanceId, ...asked }),
 			limit: () => this.limit(), may: () => !this.door().href });
 		this.legend = createLegend(hall);
-		this.notices = h("div", { class: "stack-tight seats-notices" });
+		this.notices = h("div", { class: "stack-tight notices" });
 		this.live = h("p", { class: "chip seats-live", role: "status" }, t("seats.live"));
 		fill(page, this.head(), this.notices,
 			h("div", { class: "seats-columns" },
