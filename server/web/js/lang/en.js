@@ -1,6 +1,10 @@
 // The words of the page, in English. A key is the name of the module that says it, and what it is there. ko.js has
 // the same keys.
+import seats from "./seats_en.js";
+
 export default {
+	...seats,
+
 	// app
 	"app.promise": "A fair line. Every seat sold once.",
 	"app.language": "Language",

@@ -1,5 +1,9 @@
 // The words of the page, in Korean; the keys are those of en.js.
+import seats from "./seats_ko.js";
+
 export default {
+	...seats,
+
 	// app
 	"app.promise": "공정한 대기열. 한 좌석은 단 한 번만 판매됩니다.",
 	"app.language": "언어",
