@@ -13,8 +13,9 @@ const NAMES = {
 	ko: { title: "긴 밤의 노래", other: "아침의 노래", venue: "대극장", section: "가", person: "김구매",
 		message: "10분 뒤에 문을 엽니다." },
 };
-// What stands on a Korean page as it is: names, and the other language in its own words. Other tests have events, too.
-const FOREIGN = ["onsale", "English", ...Object.values(NAMES.en)];
+// What stands on a Korean page as it is: names, keys, and the other language in its own words. Other tests' events do.
+const FOREIGN = ["onsale", "English", "KRW", "Page Up", "Page Down", "Home", "End", "Enter", "Shift",
+	...Object.values(NAMES.en)];
 const DATES = ["2099-06-12T10:30:00Z", FUTURE];
 
 // --- what there is to see ---

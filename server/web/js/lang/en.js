@@ -26,7 +26,7 @@ export default {
 	"header.login": "Log in",
 	"header.logout": "Log out",
 	"header.pass": "Your turn",
-	"header.passLabel": "It is your turn: {time} left to choose your seats",
+	"header.passLabel": "Your turn {time} left to choose your seats",
 	"header.lastMinute": "One minute left to choose your seats.",
 	"header.waiting": "In line: {position}",
 	"header.waitingUnknown": "In line",

@@ -25,7 +25,7 @@ export default {
 	"header.login": "로그인",
 	"header.logout": "로그아웃",
 	"header.pass": "입장 가능",
-	"header.passLabel": "차례가 되었습니다. 좌석을 고를 시간이 {time} 남았습니다",
+	"header.passLabel": "입장 가능 {time} 남음, 좌석을 골라 주세요",
 	"header.lastMinute": "좌석을 고를 시간이 1분 남았습니다.",
 	"header.waiting": "대기 {position}번째",
 	"header.waitingUnknown": "대기 중",
