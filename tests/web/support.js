@@ -273,10 +273,10 @@ class Visitor {
 		for (let i = 0; i < 80 && !(await has()); i++)
 			await page.keyboard.press("Tab");
 		assert.ok(await has(), `Tab does not come to ${locator}`);
-		const ring = await locator.evaluate((element) => {
-			const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+		const ring = await locator.evaluate((element) => [null, "::after"].some((part) => {
+			const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element, part);
 			return (outlineStyle !== "none" && parseFloat(outlineWidth) >= 1) || boxShadow !== "none";
-		});
+		}));
 		assert.ok(ring, `nobody sees that ${locator} has the focus`);
 	}
 
