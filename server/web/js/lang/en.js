@@ -1,6 +1,10 @@
 // The words of the page, in English. A key is the name of the module that says it, and what it is there. ko.js has
 // the same keys.
+import seats from "./seats_en.js";
+
 export default {
+	...seats,
+
 	// app
 	"app.promise": "A fair line. Every seat sold once.",
 	"app.language": "Language",
@@ -22,7 +26,7 @@ export default {
 	"header.login": "Log in",
 	"header.logout": "Log out",
 	"header.pass": "Your turn",
-	"header.passLabel": "It is your turn: {time} left to choose your seats",
+	"header.passLabel": "Your turn {time} left to choose your seats",
 	"header.lastMinute": "One minute left to choose your seats.",
 	"header.waiting": "In line: {position}",
 	"header.waitingUnknown": "In line",
@@ -89,6 +93,7 @@ export default {
 	"events.lead": "Choose an event; where many want in, there is a fair line.",
 	"events.open": "On sale",
 	"events.opens": "Opens {time}",
+	"events.seats": { one: "{n} seat left", other: "{n} seats left" },
 	"events.waiting": { one: "{n} person in line", other: "{n} people in line" },
 	"events.more": "Show more events",
 	"events.none": "Nothing is on sale at the moment.",
@@ -98,6 +103,7 @@ export default {
 	"event.dates": "Dates",
 	"event.line": "The line",
 	"event.waiting": { one: "{n} person is in line", other: "{n} people are in line" },
+	"event.nobody": "Nobody is waiting right now",
 	"event.paused": "Paused",
 	"event.opens": "The sale opens {time}.",
 	"event.join": "Join the line",
@@ -191,7 +197,7 @@ export default {
 	"account.ledger": "What came and went",
 	"account.what": "What",
 	"account.came": "Amount",
-	"account.after": "Afterwards",
+	"account.after": "then {amount}",
 	"account.more": "Show more",
 	"account.kind.opening": "Opening balance",
 	"account.kind.charge": "Charge",

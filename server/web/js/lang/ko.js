@@ -1,5 +1,9 @@
 // The words of the page, in Korean; the keys are those of en.js.
+import seats from "./seats_ko.js";
+
 export default {
+	...seats,
+
 	// app
 	"app.promise": "공정한 대기열. 한 좌석은 단 한 번만 판매됩니다.",
 	"app.language": "언어",
@@ -21,7 +25,7 @@ export default {
 	"header.login": "로그인",
 	"header.logout": "로그아웃",
 	"header.pass": "입장 가능",
-	"header.passLabel": "차례가 되었습니다. 좌석을 고를 시간이 {time} 남았습니다",
+	"header.passLabel": "입장 가능 {time} 남음, 좌석을 골라 주세요",
 	"header.lastMinute": "좌석을 고를 시간이 1분 남았습니다.",
 	"header.waiting": "대기 {position}번째",
 	"header.waitingUnknown": "대기 중",
@@ -88,6 +92,7 @@ export default {
 	"events.lead": "공연을 선택하세요. 신청이 몰리는 공연은 공정한 대기열로 진행합니다.",
 	"events.open": "판매 중",
 	"events.opens": "{time} 오픈",
+	"events.seats": "{n}석 남음",
 	"events.waiting": "{n}명 대기 중",
 	"events.more": "공연 더 보기",
 	"events.none": "지금 판매 중인 공연이 없습니다.",
@@ -97,6 +102,7 @@ export default {
 	"event.dates": "공연 일정",
 	"event.line": "대기열",
 	"event.waiting": "현재 {n}명이 대기하고 있습니다",
+	"event.nobody": "지금 대기하는 사람이 없습니다",
 	"event.paused": "일시 중지",
 	"event.opens": "판매 시작: {time}",
 	"event.join": "대기열에 서기",
@@ -190,7 +196,7 @@ export default {
 	"account.ledger": "이용 내역",
 	"account.what": "내용",
 	"account.came": "금액",
-	"account.after": "처리 후",
+	"account.after": "처리 후 {amount}",
 	"account.more": "더 보기",
 	"account.kind.opening": "최초 잔액",
 	"account.kind.charge": "충전",
