@@ -1,4 +1,4 @@
-// The words of the console, in English. ko.js has the same keys.
+// The words of the console, in English. console_ko.js has the same keys.
 export default {
 	"console.title": "Operators' console",
 	"console.for_operators": "Log in with an operator's account.",

@@ -1,4 +1,4 @@
-// The words of the console, in Korean. en.js has the same keys.
+// The words of the console, in Korean. console_en.js has the same keys.
 export default {
 	"console.title": "운영자 콘솔",
 	"console.for_operators": "운영자 계정으로 로그인하세요.",
