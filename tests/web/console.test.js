@@ -96,7 +96,7 @@ webTest("a pause stops the line, and who waits reads so", async ({ site, visit }
 	await site.pass((await site.crowd(event, 1))[0]);
 	const shopper = await visit({ as: await site.person() }), said = await words("en");
 	await shopper.at(`#/event/${event}`);
-	await shopper.page.getByRole("button", { name: said("event.join") }).click();
+	await shopper.page.getByRole("link", { name: said("event.join") }).click();
 	await shopper.page.getByRole("heading", { level: 1, name: said("line.nextTitle") }).waitFor();
 	const { page, t } = await atConsole(site, visit, event);
 	await page.getByRole("button", { name: t("pause") }).click();
@@ -113,7 +113,7 @@ webTest("a greater capacity lets more people in, and the message comes to who wa
 	await site.crowd(event, 3);
 	const shopper = await visit({ as: await site.person() }), said = await words("en");
 	await shopper.at(`#/event/${event}`);
-	await shopper.page.getByRole("button", { name: said("event.join") }).click();
+	await shopper.page.getByRole("link", { name: said("event.join") }).click();
 	await shopper.page.getByRole("heading", { level: 1, name: said("line.title") }).waitFor();
 	const { page, t } = await atConsole(site, visit, event), apply = page.getByRole("button", { name: t("apply") });
 	await until("one to be let in", async () => await tile(page, "inside").textContent() === "1");
@@ -179,6 +179,7 @@ webTest("the charts have what happens while buyers move", async ({ site, visit }
 	const sale = await site.sale({ queue: { enabled: true, capacity: 2 } });
 	const { visitor, page, t } = await atConsole(site, visit, sale.event);
 	await until("two pictures", async () => await page.getByTestId("tile-arrivals").locator(".big").textContent() === "0");
+	await site.pass((await site.crowd(sale.event, 1))[0]);
 	for (const [seat, jwt] of site.world.people(3, 1000000).entries())
 		await buy(site, sale, { jwt }, seat);
 	await until("three sold", async () => (await values(page, "seats", t("line.sold")))[0] === 3);
