@@ -161,6 +161,14 @@ export function wake() {
 			ask(state);
 }
 
+// A tab that goes takes its streams with it: another one asks at once.
+function leaveToOthers() {
+	for (const eventId of [...streams.keys()]) {
+		closeStream(eventId);
+		change(eventId, { dueAt: Date.now() });
+	}
+}
+
 export function start() {
 	const worker = window.Worker ? new Worker("/web/js/pulse.js") : null;
 
@@ -170,6 +178,7 @@ export function start() {
 		setInterval(beat, 500);
 	document.addEventListener("visibilitychange", () => document.hidden || wake());
 	window.addEventListener("online", wake);
+	window.addEventListener("pagehide", leaveToOthers);
 	window.addEventListener("pageshow", (event) => event.persisted && wake());
 }
 
