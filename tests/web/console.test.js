@@ -2,27 +2,14 @@
 // well. What it says it did is asked of the API, or seen at a shopper's page.
 "use strict";
 const assert = require("node:assert");
-const fs = require("node:fs");
-const path = require("node:path");
 const { webTests, words, until, PHONE, PASSWORD } = require("./support");
 
 const webTest = webTests();
-const lang = path.resolve(__dirname, "../../server/web/js/lang");
-
-// --- its words ---
-
-async function dictionary(language) {
-	const text = fs.readFileSync(path.join(lang, `console_${language}.js`), "utf8");
-	return (await import(`data:text/javascript,${encodeURIComponent(text)}`)).default;
-}
 
 // t("capacity") is what the console says for "console.capacity".
 async function consoleWords(language = "en") {
-	const entries = await dictionary(language);
-	return (key, values = {}) => {
-		assert.ok(`console.${key}` in entries, `there are no words for console.${key}`);
-		return entries[`console.${key}`].replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
-	};
+	const t = await words(language);
+	return (key, values) => t(`console.${key}`, values);
 }
 
 // --- operators ---
@@ -119,13 +106,13 @@ webTest("a greater capacity lets more people in, and the message comes to who wa
 	await until("one to be let in", async () => await tile(page, "inside").textContent() === "1");
 	assert.ok(await apply.isDisabled(), "there is nothing to apply yet");
 
-	await page.getByLabel(t("message")).fill("The doors open at nine");
+	await page.getByLabel(t("field.message")).fill("The doors open at nine");
 	await apply.click();
 	await page.getByText(t("in_force", { text: "The doors open at nine" })).waitFor();
 	await shopper.page.getByText("The doors open at nine").waitFor();
 
-	await page.getByLabel(t("capacity")).fill("3");
-	await page.getByLabel(t("rate")).fill("50");
+	await page.getByLabel(t("field.capacity")).fill("3");
+	await page.getByLabel(t("field.rate")).fill("50");
 	await apply.click();
 	await page.getByText(t("in_force_now", { text: [t("now.capacity", { n: 3 }), t("now.admit_per_second", { n: 50 })].join(" · ") }))
 		.waitFor();
@@ -137,7 +124,7 @@ webTest("a greater capacity lets more people in, and the message comes to who wa
 webTest("by keys alone; and a number that cannot be is not sent", async ({ site, visit }) => {
 	const { event } = await site.sale();
 	const { visitor, page, t } = await atConsole(site, visit, event);
-	await visitor.tabTo(page.getByLabel(t("capacity")));
+	await visitor.tabTo(page.getByLabel(t("field.capacity")));
 	await page.keyboard.type("0");
 	await page.keyboard.press("Control+a");
 	await page.keyboard.type("0");
@@ -155,10 +142,10 @@ webTest("by keys alone; and a number that cannot be is not sent", async ({ site,
 webTest("what another operator changes is seen, and not overwritten by what stands in a field", async ({ site, visit }) => {
 	const { event } = await site.sale();
 	const { page, t } = await atConsole(site, visit, event);
-	await page.getByLabel(t("rate")).fill("77");
+	await page.getByLabel(t("field.rate")).fill("77");
 	await site.steer(event, { capacity: 44, admit_per_second: 33 });
 	await page.getByText(t("in_force", { text: "33" })).waitFor();
-	assert.deepStrictEqual([await page.getByLabel(t("capacity")).inputValue(), await page.getByLabel(t("rate")).inputValue()],
+	assert.deepStrictEqual([await page.getByLabel(t("field.capacity")).inputValue(), await page.getByLabel(t("field.rate")).inputValue()],
 		["44", "77"]);
 });
 
@@ -216,12 +203,12 @@ webTest("a server that goes away is said to, and its figures go on when it is ba
 	const { event } = await site.sale();
 	const { visitor, page, t } = await atConsole(site, visit, event);
 	visitor.serverMayBeAway = true;
-	const instance = await page.getByText(t("server.instance", { text: "" }).trim()).textContent();
+	const instance = await page.getByText(t("server.instance", { text: " " }).trim()).textContent();
 	await site.stop();
 	await page.getByText(t("state.away")).waitFor();
 	await site.start();
 	await page.getByText(t("state.stream"), { exact: true }).waitFor();
-	assert.notStrictEqual(await page.getByText(t("server.instance", { text: "" }).trim()).textContent(), instance);
+	assert.notStrictEqual(await page.getByText(t("server.instance", { text: " " }).trim()).textContent(), instance);
 });
 
 // --- to whom it reads well ---

@@ -38,7 +38,7 @@ export class Controls {
 	}
 
 	#number(name, member, most) {
-		const made = field(t(`console.${name}`),
+		const made = field(t(`console.field.${name}`),
 			{ name, type: "number", inputmode: "numeric", min: 1, max: most, step: 1, required: true }, " ");
 		return this.#follow(made, member, {
 			valid: () => /^\d+$/.test(made.input.value) && made.input.valueAsNumber >= 1 && made.input.valueAsNumber <= most,
@@ -51,7 +51,7 @@ export class Controls {
 		const input = h("textarea", { id: "field-message", name: "message", rows: 3, maxlength: MESSAGE_MAX,
 			"aria-describedby": "field-message-hint field-message-error" });
 		const error = h("p", { class: "field-error", id: "field-message-error", hidden: true });
-		const node = h("div", { class: "field" }, h("label", { for: "field-message" }, t("console.message")), input,
+		const node = h("div", { class: "field" }, h("label", { for: "field-message" }, t("console.field.message")), input,
 			h("p", { class: "hint", id: "field-message-hint" }, " "), error);
 		return this.#follow({ node, input, error: () => {} }, "message",
 			{ valid: () => true, read: () => input.value, problem: "" });

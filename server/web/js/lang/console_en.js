@@ -15,10 +15,8 @@ export default {
 	"console.home": "onsale console",
 	"console.event": "Event",
 	"console.no_events": "There is no event yet. POST /v1/admin/events makes one.",
-	"console.missing": "There is no such event.",
 	"console.charts": "The last two minutes",
 	"console.numbers": "Now",
-	"console.waiting_for_first": "Waiting for the first figures …",
 
 	"console.state.connecting": "Connecting …",
 	"console.state.stream": "Live",
@@ -105,9 +103,9 @@ export default {
 	"console.code.request_in_flight": "First request at work",
 
 	"console.controls": "The line",
-	"console.capacity": "Let in at a time",
-	"console.rate": "Admitted a second",
-	"console.message": "Message to everybody who waits",
+	"console.field.capacity": "Let in at a time",
+	"console.field.rate": "Admitted a second",
+	"console.field.message": "Message to everybody who waits",
 	"console.number_wrong": "A whole number, from 1 to {n}.",
 	"console.in_force": "In force: {text}",
 	"console.in_force_none": "In force: none",

@@ -15,10 +15,8 @@ export default {
 	"console.home": "onsale 콘솔",
 	"console.event": "공연",
 	"console.no_events": "아직 공연이 없습니다. POST /v1/admin/events로 만들 수 있습니다.",
-	"console.missing": "해당 공연이 없습니다.",
 	"console.charts": "최근 2분",
 	"console.numbers": "현재",
-	"console.waiting_for_first": "첫 지표를 기다리는 중 …",
 
 	"console.state.connecting": "연결 중 …",
 	"console.state.stream": "실시간",
@@ -105,9 +103,9 @@ export default {
 	"console.code.request_in_flight": "첫 요청 처리 중",
 
 	"console.controls": "대기열",
-	"console.capacity": "동시 입장 정원",
-	"console.rate": "초당 입장 인원",
-	"console.message": "대기자 모두에게 보이는 안내",
+	"console.field.capacity": "동시 입장 정원",
+	"console.field.rate": "초당 입장 인원",
+	"console.field.message": "대기자 모두에게 보이는 안내",
 	"console.number_wrong": "1부터 {n}까지의 정수를 입력하세요.",
 	"console.in_force": "적용 중: {text}",
 	"console.in_force_none": "적용 중: 없음",
@@ -142,7 +140,7 @@ export default {
 
 	"console.server.head": "이 인스턴스",
 	"console.server.instance": "{text}의 지표입니다. 다른 인스턴스는 각자의 지표를 가집니다.",
-	"console.server.redis": "Redis",
+	"console.server.redis": "Redis 연결",
 	"console.server.lanes": "PostgreSQL 레인",
 	"console.server.lanes_text": "{of}개 중 {n}개 연결, {depth}건 처리 중",
 	"console.server.locks": "좌석 잠금 실패",
