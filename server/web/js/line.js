@@ -38,6 +38,12 @@ export function watch(eventId, listener) {
 	});
 }
 
+// Where it changes nothing nobody is told.
+export function setTitle(eventId, title) {
+	if (get(eventId)?.title !== title)
+		change(eventId, { title });
+}
+
 function change(eventId, changes) {
 	const state = get(eventId);
 	if (state !== null)
@@ -56,6 +62,7 @@ function keep(place, waitMs) {
 		first: place.status === "prequeue" ? null : Math.max(old?.first ?? 0, ahead ?? 0),
 		failures: 0, trouble: null, ended: null,
 		known: place.position ?? old?.known ?? null, // the last position that was said
+		title: old?.title ?? null, // the event's, for where several are spoken of
 	});
 }
 
