@@ -136,14 +136,6 @@ function openStream(state) {
 	source.onerror = mine(() => streamBroke(eventId));
 }
 
-// Another tab need not wait for what this one will not ask any more.
-function handOn() {
-	for (const eventId of [...streams.keys()]) {
-		closeStream(eventId);
-		change(eventId, { dueAt: Date.now() });
-	}
-}
-
 function mayStream(state) {
 	return "EventSource" in window && Date.now() >= noStreamBefore && !state.place.pass && !document.hidden;
 }
@@ -180,6 +172,14 @@ export function wake() {
 			ask(state);
 }
 
+// A tab that goes takes its streams with it: another one asks at once.
+function leaveToOthers() {
+	for (const eventId of [...streams.keys()]) {
+		closeStream(eventId);
+		change(eventId, { dueAt: Date.now() });
+	}
+}
+
 export function start() {
 	const worker = window.Worker ? new Worker("/web/js/pulse.js") : null;
 
@@ -189,7 +189,7 @@ export function start() {
 		setInterval(beat, 500);
 	document.addEventListener("visibilitychange", () => document.hidden || wake());
 	window.addEventListener("online", wake);
-	window.addEventListener("pagehide", handOn);
+	window.addEventListener("pagehide", leaveToOthers);
 	window.addEventListener("pageshow", (event) => event.persisted && wake());
 }
 

@@ -1,6 +1,10 @@
 // The words of the page, in English. A key is the name of the module that says it, and what it is there. ko.js has
 // the same keys.
+import seats from "./seats_en.js";
+
 export default {
+	...seats,
+
 	// app
 	"app.promise": "A fair line. Every seat sold once.",
 	"app.language": "Language",
@@ -22,7 +26,7 @@ export default {
 	"header.login": "Log in",
 	"header.logout": "Log out",
 	"header.pass": "Your turn",
-	"header.passLabel": "It is your turn: {time} left to choose your seats",
+	"header.passLabel": "Your turn {time} left to choose your seats",
 	"header.lastMinute": "One minute left to choose your seats.",
 	"header.waiting": "In line: {position}",
 	"header.waitingUnknown": "In line",

@@ -1,5 +1,9 @@
 // The words of the page, in Korean; the keys are those of en.js.
+import seats from "./seats_ko.js";
+
 export default {
+	...seats,
+
 	// app
 	"app.promise": "공정한 대기열. 한 좌석은 단 한 번만 판매됩니다.",
 	"app.language": "언어",
@@ -21,7 +25,7 @@ export default {
 	"header.login": "로그인",
 	"header.logout": "로그아웃",
 	"header.pass": "입장 가능",
-	"header.passLabel": "차례가 되었습니다. 좌석을 고를 시간이 {time} 남았습니다",
+	"header.passLabel": "입장 가능 {time} 남음, 좌석을 골라 주세요",
 	"header.lastMinute": "좌석을 고를 시간이 1분 남았습니다.",
 	"header.waiting": "대기 {position}번째",
 	"header.waitingUnknown": "대기 중",
