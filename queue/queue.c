@@ -39,7 +39,7 @@ struct line {
 	int64_t event_id;
 	struct queue_ops polls, joins;
 	bool gathered; /* stands in the list of those that have any */
-	bool polled; /* since the last tick began: the next one brings a picture */
+	bool polled; /* or wanted, since the last tick began: the next one brings a picture */
 	struct picture picture;
 	STAILQ_ENTRY(line) link;
 	UT_hash_handle hh;
@@ -315,6 +315,19 @@ static void answer_from_picture(struct queue *queue, struct line *line)
 uint64_t queue_pictured(const struct queue *queue)
 {
 	return queue->pictured;
+}
+
+const struct picture *queue_picture(const struct queue *queue, int64_t event_id)
+{
+	const struct line *line;
+
+	HASH_FIND(hh, queue->lines, &event_id, sizeof event_id, line);
+	return line != NULL && line->picture.blocks > 0 ? &line->picture : NULL;
+}
+
+void queue_want_picture(struct queue *queue, int64_t event_id)
+{
+	line_of(queue, event_id)->polled = true;
 }
 
 enum { PICTURE_AT = 8 }; /* in tick.lua's reply */

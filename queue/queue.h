@@ -80,6 +80,12 @@ void queue_poll(struct queue *queue, struct queue_op *op);
 /* Polls so far that were answered without asking. */
 uint64_t queue_pictured(const struct queue *queue);
 
+/* The line as of the last tick, until the next; NULL where that brought no picture. Pictures are brought as long as
+ * somebody polls, or wants them: from one tick to the next. */
+struct picture;
+const struct picture *queue_picture(const struct queue *queue, int64_t event_id);
+void queue_want_picture(struct queue *queue, int64_t event_id);
+
 /* Gives the place, or the admitted slot, back. State QUEUE_GONE, whether it was there or not. */
 void queue_leave(struct queue *queue, struct queue_op *op);
 

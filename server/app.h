@@ -27,6 +27,7 @@ struct known_people;
 struct docs;
 struct web_files;
 struct net;
+struct streams;
 struct ticker;
 struct shuffler;
 struct sweeper;
@@ -41,6 +42,9 @@ struct counters {
 	unsigned in_flight_peak; /* the most there ever were at once */
 	uint64_t limited; /* refused by a rate limit */
 	uint64_t clients_gone; /* clients that left before their reply */
+	unsigned streams; /* open */
+	uint64_t pushes; /* events sent to streams */
+	uint64_t streams_cut; /* whose clients did not read what was sent */
 	uint64_t replays; /* replies given again under their key */
 	uint64_t holds, payments; /* fresh 201s */
 	uint64_t holds_lost; /* that came as far as PostgreSQL and found their seats taken there */
@@ -81,6 +85,7 @@ struct app {
 	struct sweeper *sweeper;
 	struct outbox *outbox; /* NULL where nobody is told */
 	struct net *net;
+	struct streams *streams;
 	struct counters counters;
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	int64_t operation_ns; /* what each one that waits adds to that */

@@ -34,8 +34,10 @@ struct catalog_event {
 	/* its line, as of the last tick */
 	int64_t waiting, live, admitted_total, abandoned_total;
 	struct queue_rate rate;
+	enum queue_shuffle shuffle;
 
 	uint64_t active_until_ms; /* somebody asked for it lately */
+	struct line_watch *watch; /* line_watch.c's: streams of its line are open */
 	uint64_t last_tick_ms; /* ticker.c's */
 	bool ticking; /* ticker.c's: a tick is under way */
 	struct adoption *adoption; /* adopt.c's: under way */

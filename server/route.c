@@ -33,6 +33,7 @@ static const struct route {
 	void (*start)(const struct request *request);
 } routes[] = {
 	{HTTP_GET, "/v1/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, poll_start},
+	{HTTP_GET, "/v1/queue/events", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, queue_events_start},
 	{HTTP_DELETE, "/v1/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, leave_start},
 	{HTTP_POST, "/v1/reservations", GUARD_USER, LIMIT_HOLD, PRIORITY_HOLD, hold_start},
 	{HTTP_GET, "/v1/reservations", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT,
@@ -70,6 +71,8 @@ static const struct route {
 		admin_queue_start},
 	{HTTP_GET, "/v1/admin/events/{}/stats", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
 		admin_stats_start},
+	{HTTP_GET, "/v1/admin/events/{}/live", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
+		live_start},
 	{HTTP_GET, "/v1/admin/audit", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
 		admin_audit_start},
 	{HTTP_GET, "/livez", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, livez_start},

@@ -40,6 +40,7 @@
 #include "server/revocations.h"
 #include "server/seat_map.h"
 #include "server/shuffler.h"
+#include "server/stream.h"
 #include "server/sweeper.h"
 #include "server/ticker.h"
 #include "server/web_files.h"
@@ -217,6 +218,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->sweeper = sweeper_new(app);
 	if (!outbox_new(app, &app->outbox, why, why_size))
 		return false;
+	app->streams = streams_new(app);
 	app->net = net_new(app, why, why_size);
 	return app->net != NULL;
 }
@@ -226,6 +228,8 @@ static void app_close(struct app *app)
 {
 	if (app->net != NULL)
 		net_free(app->net);
+	if (app->streams != NULL)
+		streams_free(app->streams);
 	if (app->pg != NULL)
 		pg_free(app->pg);
 	if (app->queue != NULL)
@@ -283,6 +287,7 @@ static void turn(struct app *app, bool *again)
 	reserve_fill();
 	event_base_loop(app->base, EVLOOP_ONCE | (*again ? EVLOOP_NONBLOCK : 0));
 	*again = net_turn(app->net);
+	*again = streams_turn(app->streams) || *again;
 	queue_turn(app->queue);
 	seat_maps_turn(app->seat_maps);
 	if (app->redlock != NULL)

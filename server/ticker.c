@@ -8,6 +8,7 @@
 #include "proto/base/clock.h"
 #include "server/adopt.h"
 #include "server/catalog.h"
+#include "server/line_watch.h"
 #include "server/shuffler.h"
 
 enum { IDLE_TICK_MS = 1000 };
@@ -36,6 +37,7 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 		event->live = queue_tick->live;
 		event->admitted_total = queue_tick->admitted_total;
 		event->abandoned_total = queue_tick->abandoned_total;
+		event->shuffle = queue_tick->shuffle;
 		if (event->waiting > 0)
 			queue_rate_measure(
 				&event->rate, queue_tick->now_ms, queue_tick->admitted_total);
@@ -47,6 +49,7 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 		if (queue_tick->shuffle == QUEUE_SHUFFLE_CLOSED ||
 			(queue_tick->shuffle == QUEUE_SHUFFLE_PENDING && catalog_open(event)))
 			shuffler_start(tick->app->shuffler, event);
+		line_watch_ticked(tick->app, event);
 	}
 	free(tick);
 }

@@ -65,9 +65,9 @@ function exchange(port, bytes) {
 }
 
 class World {
-	constructor() {
-		this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "openapi-"));
-		this.database = `openapi_${process.pid}`;
+	constructor(name = "openapi") {
+		this.folder = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`));
+		this.database = `${name}_${process.pid}`;
 		this.url = outside.replace("/onsale_test?", `/${this.database}?`);
 		this.socket = path.join(this.folder, "redis.sock");
 		this.processes = [];
@@ -129,6 +129,7 @@ class World {
 			{ env: this.env, stdio: ["ignore", "ignore", fd] });
 		fs.closeSync(fd);
 		this.processes.push(instance);
+		this.newest = instance;
 		const found = await until(`${name} to listen`, () => {
 			if (instance.exitCode !== null)
 				throw new Error(`${name} ended: ${fs.readFileSync(log, "utf8")}`);

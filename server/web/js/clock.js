@@ -44,3 +44,23 @@ export function clockText(ms) {
 	const hours = Math.floor(seconds / 3600), minutes = Math.floor(seconds / 60) % 60;
 	return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
+
+// Does some work again and again, about `ms` after it was done, while the page is looked at. Returns what stops it.
+export function every(ms, work) {
+	let timer = null, stopped = false;
+
+	function later() {
+		timer = setTimeout(run, ms * (0.9 + Math.random() * 0.2));
+	}
+	async function run() {
+		if (!document.hidden)
+			await work();
+		if (!stopped)
+			later();
+	}
+	later();
+	return () => {
+		stopped = true;
+		clearTimeout(timer);
+	};
+}

@@ -104,3 +104,14 @@ export function duration(seconds) {
 		return unit(Math.round(seconds / 60), "minute");
 	return unit(Math.round(seconds / 3600), "hour");
 }
+
+// 120, 300 → "2–5 minutes": one unit for both, that of the larger.
+export function durationRange(min, max) {
+	const steps = max < 90 ? [1, "second"] : max < 90 * 60 ? [60, "minute"] : [3600, "hour"];
+	const least = Math.round(min / steps[0]), most = Math.max(1, Math.round(max / steps[0]));
+
+	if (least >= most)
+		return duration(max);
+	const text = new Intl.NumberFormat(locale, { style: "unit", unit: steps[1], unitDisplay: "long" }).format(most);
+	return `${number(least)}–${text}`;
+}

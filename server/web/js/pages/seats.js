@@ -7,7 +7,7 @@ import * as store from "../store.js";
 import { now, countdown } from "../clock.js";
 import { once, pending } from "../once.js";
 import { goToLogin } from "../session.js";
-import { performanceOf } from "../performances.js";
+import { eventWithDates } from "../catalog.js";
 import { FREE } from "../seat_paint.js";
 import { Hall, seatName } from "../seat_hall.js";
 import { createSeatMap } from "../seat_map.js";
@@ -20,7 +20,8 @@ const LIMIT_FIRST = 10; // until a refusal says how many seats one person may ha
 const PASS_CODES = ["queue_pass_required", "queue_pass_invalid", "queue_pass_expired"];
 
 class SeatsPage {
-	constructor(eventId, performanceId, { event, performance }, hall) {
+	constructor(event, performance, hall) {
+		const eventId = event.id, performanceId = performance.id;
 		Object.assign(this, { eventId, performanceId, event, performance, hall });
 		this.busy = false;
 		this.stopped = false;
@@ -291,11 +292,12 @@ function roomShape() {
 }
 
 export async function show(page, [eventId, performanceId]) {
-	const [found, { data }] = await Promise.all([performanceOf(eventId, performanceId),
+	const [{ event, dates }, { data }] = await Promise.all([eventWithDates(eventId),
 		call("GET", `/v1/performances/${performanceId}/seats`, { anonymous: true })]);
-	if (found === null)
+	const performance = dates.find((date) => date.id === performanceId);
+	if (performance === undefined)
 		throw new ApiError(404, { code: "performance_not_found" }, null);
-	const shown = new SeatsPage(eventId, performanceId, found, new Hall(data.seats, roomShape()));
+	const shown = new SeatsPage(event, performance, new Hall(data.seats, roomShape()));
 	shown.build(page);
 	shown.start();
 	return () => shown.stop();
