@@ -4,7 +4,7 @@
 
 const SECTION_GAP = 3.4; // holds the letters of the rows
 const TIER_GAP = 3; // holds the names of the sections
-const STAGE_DEPTH = 5;
+const STAGE_DEPTH = 4;
 
 const names = new Intl.Collator(undefined, { numeric: true });
 

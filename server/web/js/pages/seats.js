@@ -7,6 +7,7 @@ import * as store from "../store.js";
 import { now, countdown } from "../clock.js";
 import { once, pending } from "../once.js";
 import { goToLogin } from "../session.js";
+import * as line from "../line.js";
 import { eventWithDates } from "../catalog.js";
 import { FREE } from "../seat_paint.js";
 import { Hall, seatName } from "../seat_hall.js";
@@ -126,6 +127,12 @@ class SeatsPage {
 		this.changed();
 	}
 
+	// The place is looked at again: the line does not send back here whoever has no pass.
+	passRefused(code) {
+		line.wake();
+		this.sayLine(code);
+	}
+
 	sayLine(code) {
 		this.say("warn", h("p", {}, t(`seats.${code}`)),
 			h("p", {}, h("a", { class: "button compact", href: `#/line/${this.eventId}` }, t("seats.to_line"))));
@@ -218,7 +225,7 @@ class SeatsPage {
 		else if (error.code === "seat_unavailable")
 			this.lose(error.data.seat_ids.map((id) => this.hall.indexes.get(id)));
 		else if (PASS_CODES.includes(error.code))
-			this.sayLine(error.code);
+			this.passRefused(error.code);
 		else if (error.status === 422)
 			this.tooMany(error);
 		else if (error.status >= 500 || error.code === "request_in_flight")
