@@ -3,12 +3,17 @@ import { call, callAll } from "./api.js";
 
 const performances = new Map(); // id → {performance, event}, of all events that were read
 
+export async function datesOf(event) {
+	const { data } = await call("GET", `/v1/events/${event.id}/performances`, { anonymous: true });
+	remember(event, data.items);
+	return data.items;
+}
+
 export async function eventWithDates(eventId) {
-	const [{ data: event }, { data: dates }] = await Promise.all([
-		call("GET", `/v1/events/${eventId}`, { anonymous: true }),
-		call("GET", `/v1/events/${eventId}/performances`, { anonymous: true })]);
-	remember(event, dates.items);
-	return { event, dates: dates.items };
+	const [{ data: event }, dates] = await Promise.all([
+		call("GET", `/v1/events/${eventId}`, { anonymous: true }), datesOf({ id: eventId })]);
+	remember(event, dates);
+	return { event, dates };
 }
 
 function remember(event, dates) {
@@ -24,7 +29,7 @@ export async function findPerformances(ids) {
 	if (missing())
 		for (const event of await callAll("/v1/events?limit=200"))
 			if (missing())
-				await eventWithDates(event.id);
+				await datesOf(event);
 	return performances;
 }
 

@@ -18,7 +18,7 @@ function row(date, href) {
 	return h("li", { class: "date card" },
 		h("div", { class: "leaf", "aria-hidden": "true" }, h("span", {}, parts.month), h("strong", {}, parts.day)),
 		h("div", { class: "date-text" },
-			h("h3", {}, h("time", { datetime: date.starts_at }, `${parts.weekday}, ${parts.time}`)),
+			h("h3", {}, h("time", { datetime: date.starts_at }, parts.time)),
 			h("p", { class: "muted small" }, parts.date)),
 		seatsLeft(date),
 		target ? h("a", { class: "button primary compact", href: target,

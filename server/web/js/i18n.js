@@ -74,6 +74,7 @@ export function money(amount, currency = "KRW") {
 
 const dateTimes = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "short" });
 const shortTimes = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const days = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 const clockTimes = new Intl.DateTimeFormat(locale, { timeStyle: "medium" });
 
 export function dateTime(time) {
@@ -84,15 +85,20 @@ export function shortDateTime(time) {
 	return shortTimes.format(new Date(time));
 }
 
+// "Dec 21 – 22, 2026"; one day where both are the same.
+export function dayRange(first, last) {
+	return days.formatRange(new Date(first), new Date(last));
+}
+
 export function timeOfDay(time) {
 	return clockTimes.format(new Date(time));
 }
 
-// {month: "Jun", day: "12", weekday: "Fri", time: "7:30 PM"}
+// {month: "Jun", day: "12", time: "Friday 7:30 PM", date: "June 12, 2026"}
 export function dateParts(time) {
 	const part = (options) => new Intl.DateTimeFormat(locale, options).format(new Date(time));
-	return { month: part({ month: "short" }), day: String(new Date(time).getDate()), weekday: part({ weekday: "long" }),
-		time: part({ timeStyle: "short" }), date: part({ dateStyle: "long" }) };
+	return { month: part({ month: "short" }), day: String(new Date(time).getDate()),
+		time: part({ weekday: "long", hour: "numeric", minute: "2-digit" }), date: part({ dateStyle: "long" }) };
 }
 
 // 45 → "45 seconds", 400 → "7 minutes"; rounded as people say it.

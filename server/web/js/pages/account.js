@@ -1,7 +1,7 @@
 // Who somebody is here, their balance, how to charge it, and every won and point that came or went.
 import { h, fill, field, notice, setText } from "../dom.js";
 import { call, ApiError, mayPass, errorText } from "../api.js";
-import { t, money, number, minorUnits, shortDateTime } from "../i18n.js";
+import { t, money, minorUnits, shortDateTime } from "../i18n.js";
 import { keyFor, dropKey, pendingKey } from "../store.js";
 import { form } from "../form.js";
 import { needSession } from "../session.js";
@@ -59,6 +59,8 @@ function chargeForm(me, onCharged) {
 		inputmode: "numeric", autocomplete: "off", required: true });
 	const unfinished = pendingKey(PENDING);
 
+	amount.node.append(quickChoices(amount.input, me));
+
 	if (unfinished !== null) {
 		amount.input.value = String(JSON.parse(unfinished.body).amount / minorUnits(me.currency));
 		fill(said, notice("warn", t("account.unfinished")));
@@ -77,7 +79,7 @@ function chargeForm(me, onCharged) {
 		onCharged(data);
 	}
 	return form({ name: t("account.charge"), label: t("account.submit"), busy: t("account.busy"), fields: { amount }, submit,
-		extra: [quickChoices(amount.input, me), said] });
+		extra: said });
 }
 
 // --- ledger ---
@@ -88,20 +90,19 @@ function signed(entry, currency) {
 }
 
 function ledgerRow(entry, currency) {
-	const after = entry.unit === "money" ? money(entry.balance_after, currency) : number(entry.balance_after);
+	const after = entry.unit === "money" ? money(entry.balance_after, currency) : t("account.pointsCount", { n: entry.balance_after });
 
 	return h("tr", {},
 		h("td", {}, h("span", { class: "kind" }, t(`account.kind.${entry.kind}`)),
 			h("time", { class: "muted small", datetime: entry.created_at }, shortDateTime(entry.created_at))),
-		h("td", { class: `amount ${entry.amount < 0 ? "" : "came"}` }, signed(entry, currency)),
-		h("td", { class: "amount muted" }, after));
+		h("td", { class: "amount" }, h("span", { class: entry.amount < 0 ? "kind" : "kind came" }, signed(entry, currency)),
+			h("span", { class: "muted small" }, t("account.after", { amount: after }))));
 }
 
 function ledger(me) {
 	const rows = h("tbody", {}), more = h("button", { class: "button", type: "button", hidden: true }, t("account.more"));
 	const trouble = h("p", { class: "field-error", role: "alert" });
-	const head = h("tr", {}, h("th", { scope: "col" }, t("account.what")), h("th", { scope: "col", class: "amount" }, t("account.came")),
-		h("th", { scope: "col", class: "amount" }, t("account.after")));
+	const head = h("tr", {}, h("th", { scope: "col" }, t("account.what")), h("th", { scope: "col", class: "amount" }, t("account.came")));
 	let next = null;
 
 	async function load() {

@@ -29,7 +29,8 @@ function lineCard(event, dates, message) {
 
 	return h("section", { class: "card stack join", "aria-label": t("event.line") },
 		h("div", { class: "split" },
-			h("p", { class: "waiting-count" }, h("strong", { class: "tabular" }, t("event.waiting", { n: event.queue.waiting }))),
+			h("p", { class: "waiting-count" }, h("strong", { class: "tabular" },
+				event.queue.waiting === 0 ? t("event.nobody") : t("event.waiting", { n: event.queue.waiting }))),
 			event.queue.paused ? h("span", { class: "chip warn" }, t("event.paused")) : null),
 		message ? h("p", { class: "notice info" }, message) : null,
 		h("a", { class: "button primary wide", href: `#/line/${event.id}` }, label),

@@ -71,6 +71,10 @@ function progressOf(state) {
 	return state.first === 0 ? 100 : Math.max(2, Math.round(1000 * (1 - ahead / (state.first + 1))) / 10);
 }
 
+function heading(event, title) {
+	return h("div", { class: "stack-tight" }, h("p", { class: "muted" }, event.title, " · ", event.venue), title);
+}
+
 // --- the view of who waits: made once, then changed ---
 
 function fact(label) {
@@ -106,7 +110,7 @@ function waitingView(main, event, onLeave) {
 
 	fill(numbers, h("div", { class: "stack-tight" }, label, position), bar);
 	fill(main,
-		h("p", { class: "muted" }, event.title, " · ", event.venue), title, message,
+		heading(event, title), message,
 		h("section", { class: "card stack waiting", "aria-label": t("line.place") }, note.node, numbers, trouble,
 			h("dl", { class: "facts" }, ahead.node, eta.node, seats.node, waiting.node), fresh),
 		event.shuffle ? shuffleDetails(event, line.get(event.id)?.place.entrant) : null,
@@ -172,8 +176,7 @@ function speaker() {
 
 function endedView(main, event, reason, onJoin) {
 	fill(main,
-		h("p", { class: "muted" }, event.title, " · ", event.venue),
-		h("h1", { id: "title" }, t(`line.ended.${reason}`)),
+		heading(event, h("h1", { id: "title" }, t(`line.ended.${reason}`))),
 		h("p", { class: "lead" }, t(`line.ended.${reason}Text`)),
 		h("div", { class: "actions" },
 			h("button", { class: "button primary", type: "button", onclick: onJoin }, t("line.again")),
@@ -186,8 +189,7 @@ function admittedView(main, event, dates, state, onLeave) {
 	const time = h("strong", { class: "tabular" });
 
 	fill(main,
-		h("p", { class: "muted" }, event.title, " · ", event.venue),
-		h("h1", { id: "title" }, t("line.turn")),
+		heading(event, h("h1", { id: "title" }, t("line.turn"))),
 		h("p", { class: "lead" }, t("line.turnText"), " ", time),
 		h("h2", {}, t("line.chooseDate")),
 		dateList(dates, (date) => `#/seats/${event.id}/${date.id}`),
@@ -199,7 +201,7 @@ function admittedView(main, event, dates, state, onLeave) {
 function joiningView(main, event) {
 	const said = h("div", {});
 
-	fill(main, h("p", { class: "muted" }, event.title, " · ", event.venue), h("h1", { id: "title" }, t("line.joining")), said);
+	fill(main, heading(event, h("h1", { id: "title" }, t("line.joining"))), said);
 	return said;
 }
 
