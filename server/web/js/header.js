@@ -8,16 +8,15 @@ import { logOut } from "./session.js";
 import * as line from "./line.js";
 
 function link(hash, text) {
-	const node = h("a", { href: hash }, text);
-	const mark = () => {
-		if ((location.hash || "#/") === hash)
+	return h("a", { href: hash }, text);
+}
+
+function markCurrent(nav) {
+	for (const node of nav.querySelectorAll("a"))
+		if (node.getAttribute("href") === (location.hash || "#/"))
 			node.setAttribute("aria-current", "page");
 		else
 			node.removeAttribute("aria-current");
-	};
-	window.addEventListener("hashchange", mark);
-	mark();
-	return node;
 }
 
 function links() {
@@ -73,11 +72,15 @@ export function header() {
 
 	onChange(() => {
 		const now = session()?.email ?? null;
-		if (now !== who)
+		if (now !== who) {
 			fill(nav, links());
+			markCurrent(nav);
+		}
 		who = now;
 		showChips();
 	});
+	window.addEventListener("hashchange", () => markCurrent(nav));
+	markCurrent(nav);
 	showChips();
 	return h("header", { class: "header" },
 		h("div", { class: "header-inner" },

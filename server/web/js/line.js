@@ -105,24 +105,36 @@ function closeStream(eventId) {
 	streams.delete(eventId);
 }
 
-// A stream that breaks is not asked why: the next poll tells.
+// A stream that breaks is not asked why: the next poll tells. Those of a server that went away do not all come at once.
 function streamBroke(eventId) {
 	closeStream(eventId);
 	noStreamBefore = Date.now() + STREAM_REST_MS;
-	change(eventId, { dueAt: Date.now() + Math.random() * 1000 });
+	change(eventId, { dueAt: Date.now() + Math.random() * 2000 });
 }
 
+// What it sends is what polls answer with; "problem" a refusal that may pass, "end" one that does not.
 function openStream(state) {
 	const eventId = state.place.event_id;
 	const source = new EventSource(`/v1/queue/events?token=${encodeURIComponent(state.token)}`);
+	const mine = (listener) => (event) => streams.get(eventId) === source && get(eventId) !== null && listener(event);
+	const refusal = ({ data }) => {
+		const problem = JSON.parse(data);
+		return new ApiError(problem.status, problem, null);
+	};
 
 	streams.set(eventId, source);
-	source.onmessage = (event) => {
-		if (streams.get(eventId) === source && get(eventId) !== null)
-			keep(JSON.parse(event.data), STREAM_SILENCE_MS);
-	};
-	source.addEventListener("end", () => streamBroke(eventId));
-	source.onerror = () => streams.get(eventId) === source && streamBroke(eventId);
+	source.onmessage = mine(({ data }) => keep(JSON.parse(data), STREAM_SILENCE_MS));
+	source.addEventListener("problem", mine(() => change(eventId, { trouble: "busy" })));
+	source.addEventListener("end", mine((event) => event.data ? failed(eventId, refusal(event)) : streamBroke(eventId)));
+	source.onerror = mine(() => streamBroke(eventId));
+}
+
+// Another tab need not wait for what this one will not ask any more.
+function handOn() {
+	for (const eventId of [...streams.keys()]) {
+		closeStream(eventId);
+		change(eventId, { dueAt: Date.now() });
+	}
 }
 
 function mayStream(state) {
@@ -170,6 +182,7 @@ export function start() {
 		setInterval(beat, 500);
 	document.addEventListener("visibilitychange", () => document.hidden || wake());
 	window.addEventListener("online", wake);
+	window.addEventListener("pagehide", handOn);
 	window.addEventListener("pageshow", (event) => event.persisted && wake());
 }
 
