@@ -259,24 +259,39 @@ function frames(page, count) {
 	}), count);
 }
 
+// The processor time, in milliseconds, that the page's main thread takes for each frame of what is done: other than
+// the time on a clock it is the same on a machine that has much else to do.
+async function workPerFrame(visitor, count, act) {
+	const session = await visitor.context.newCDPSession(visitor.page);
+	await session.send("Performance.enable", { timeDomain: "threadTicks" });
+	const worked = async () => (await session.send("Performance.getMetrics")).metrics
+		.find((metric) => metric.name === "TaskDuration").value * 1000;
+	const before = await worked(), measured = frames(visitor.page, count);
+	await act();
+	const times = await measured;
+	return { work: (await worked() - before) / count, times };
+}
+
 webTest("5,000 seats stay smooth", async ({ site, visit }) => {
 	const sale = await openHall(site, ARENA), t = await words("en");
 	assert.strictEqual(sale.performances[0].seats.length, 5000);
 	const visitor = await visit({ as: await site.person() }), { page } = visitor;
 	await visitor.at(seatsPage(sale));
 	const { x, y, width, height } = await page.getByRole("application", { name: t("seat_map.label") }).boundingBox();
+	const zoomAndDrag = async () => {
+		for (let i = 0; i < 30; i++)
+			await page.mouse.wheel(0, i < 20 ? -60 : 50);
+		await page.mouse.down();
+		for (let i = 0; i < 60; i++)
+			await page.mouse.move(x + width / 2 + 80 * Math.sin(i / 4), y + height / 2 + 60 * Math.cos(i / 5));
+		await page.mouse.up();
+	};
 	await page.mouse.move(x + width / 2, y + height / 2);
-	const measured = frames(page, 150);
-	for (let i = 0; i < 30; i++)
-		await page.mouse.wheel(0, i < 20 ? -60 : 50);
-	await page.mouse.down();
-	for (let i = 0; i < 60; i++)
-		await page.mouse.move(x + width / 2 + 80 * Math.sin(i / 4), y + height / 2 + 60 * Math.cos(i / 5));
-	await page.mouse.up();
-	const times = await measured, part = (share) => times[Math.floor(times.length * share)];
-	console.log(`5,000 seats: a frame takes ${part(0.5).toFixed(1)} ms (median), ${part(0.95).toFixed(1)} ms (95 of 100), at most ${times.at(-1).toFixed(1)} ms`);
-	assert.ok(part(0.5) < 50, `the median frame takes ${part(0.5)} ms`);
-	assert.ok(part(0.95) < 150, `95 of 100 frames take up to ${part(0.95)} ms`);
+	const { work, times } = await workPerFrame(visitor, 120, zoomAndDrag);
+	const part = (share) => times[Math.floor(times.length * share)].toFixed(1);
+	console.log(`5,000 seats: ${work.toFixed(1)} ms of work a frame; a frame each ${part(0.5)} ms (median), ${part(0.95)} ms (95 of 100)`);
+	assert.ok(work < 16, `a frame takes ${work} ms of work`);
+	assert.ok(part(0.5) < 100, `the median frame comes after ${part(0.5)} ms`);
 	await visitor.picture("5,000 seats");
 	await openRow(page, t, { section: "Floor A", row: "A" });
 	assert.ok(await page.locator("main *").count() < 1000, "the list makes elements for seats that nobody looks at");

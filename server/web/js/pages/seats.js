@@ -292,10 +292,10 @@ class SeatsPage {
 	}
 }
 
-// The shape of the room that the map will have, so that sections are laid out for it.
-function roomShape() {
-	const wide = innerWidth > 960;
-	return wide ? (Math.min(innerWidth, 1360) - 440) / Math.max(420, innerHeight - 300) : innerWidth / (innerHeight * 0.55);
+// About the room that the map will have, so that sections are laid out for it.
+function room() {
+	return innerWidth > 960 ? { width: Math.min(innerWidth, 1360) - 440, height: Math.max(420, innerHeight - 340) }
+		: { width: innerWidth - 40, height: innerHeight * 0.5 };
 }
 
 export async function show(page, [eventId, performanceId]) {
@@ -304,7 +304,7 @@ export async function show(page, [eventId, performanceId]) {
 	const performance = dates.find((date) => date.id === performanceId);
 	if (performance === undefined)
 		throw new ApiError(404, { code: "performance_not_found" }, null);
-	const shown = new SeatsPage(event, performance, new Hall(data.seats, roomShape()));
+	const shown = new SeatsPage(event, performance, new Hall(data.seats, room()));
 	shown.build(page);
 	shown.start();
 	return () => shown.stop();
