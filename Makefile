@@ -127,6 +127,14 @@ endef
 $(foreach room,db queue lock,$(eval $(call room_embeds,$(room))))
 $(filter $(BUILD)/obj/server/%,$(OBJECTS)): $(call embedded,server) $(wildcard proto/*.yaml)
 
+# The page embeds one file that is not ours: the assembler finds it below $(BUILD).
+CHART_JS := /usr/share/javascript/chart.js/chart.min.js
+$(BUILD)/obj/server/web_files.o: COMPILE += -I$(BUILD)
+$(BUILD)/obj/server/web_files.o: $(BUILD)/web/chart.js
+$(BUILD)/web/chart.js: $(BUILD)/libraries.mk
+	@mkdir -p $(@D)
+	$(Q)cp $(CHART_JS) $@
+
 # Each layer of tests is one Criterion program out of tests/LAYER/*.c and tests/support/*.c.
 $(BUILD)/rooms.a: $(filter-out $(BUILD)/obj/server/main.o,$(OBJECTS)) $(LLHTTP_OBJECTS)
 	@rm -f $@
