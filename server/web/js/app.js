@@ -1,7 +1,7 @@
 // The shopper's page: a header that stays, and one page below it, which location.hash names (#/event/1).
 import { h, fill, announce } from "./dom.js";
 import { t, language, setLanguage, LANGUAGES } from "./i18n.js";
-import { errorText, setSessionLost } from "./api.js";
+import { errorText, setSessionLost, mayPass, backoffMs, NetworkError } from "./api.js";
 import { header } from "./header.js";
 import { goToLogin } from "./session.js";
 import * as line from "./line.js";
@@ -34,26 +34,48 @@ function find(hash) {
 	return { name: "missing", params: [] };
 }
 
-async function load(name, page, params) {
+// All pages are fetched early: one that is needed in the busiest minute is there already.
+async function pageModule(name) {
 	try {
-		const { show } = await import(`./pages/${name}.js`);
-		return await show(page, params) || (() => {});
+		return await import(`./pages/${name}.js`);
 	} catch (error) {
-		fill(page, h("h1", {}, t("app.trouble")), h("p", { role: "alert" }, errorText(error)),
-			h("p", {}, h("button", { class: "button primary", type: "button", onclick: showPage }, t("app.again"))));
-		return () => {};
+		throw error instanceof TypeError ? new NetworkError(error.message) : error;
 	}
 }
 
-// Pages that change their own head later do so with setTitle of header.js.
+function fetchPages() {
+	for (const [, name] of routes)
+		pageModule(name).catch(() => {}); // it is asked for again when it is to be shown
+}
+
+// What may go well later is tried again by itself.
+function showTrouble(page, error, tries) {
+	const timer = mayPass(error) ? setTimeout(() => showPage(tries + 1), backoffMs(error, tries)) : null;
+
+	fill(page, h("h1", {}, t("app.trouble")), h("p", { role: "alert" }, errorText(error)),
+		h("p", {}, h("button", { class: "button primary", type: "button", onclick: () => showPage() }, t("app.again"))));
+	return () => clearTimeout(timer);
+}
+
+async function load(name, page, params, tries) {
+	try {
+		const { show } = await pageModule(name);
+		return await show(page, params) || (() => {});
+	} catch (error) {
+		return showTrouble(page, error, tries);
+	}
+}
+
+// A page that says more than its head does so with setTitle of header.js.
 function nameDocument(page) {
 	const head = page.querySelector("h1");
 	if (head)
 		head.id = "title";
-	document.title = head ? `${head.textContent} · onsale` : "onsale";
+	if (head && document.title === "onsale")
+		document.title = `${head.textContent} · onsale`;
 }
 
-async function showPage() {
+async function showPage(tries = 1) {
 	const mine = ++turn, { name, params } = find(location.hash), page = h("div", { class: `page page-${name}` });
 	const slow = setTimeout(() => page.childElementCount === 0 && page.append(h("p", { class: "loading", role: "status" },
 		t("app.loading"))), 250);
@@ -61,9 +83,11 @@ async function showPage() {
 	stop();
 	stop = () => {};
 	announce("");
+	document.title = "onsale";
+	document.querySelector("dialog[open]")?.close();
 	fill(main, page);
 	window.scrollTo(0, 0);
-	const stopPage = await load(name, page, params);
+	const stopPage = await load(name, page, params, tries);
 	clearTimeout(slow);
 	if (mine !== turn) {
 		stopPage();
@@ -97,8 +121,9 @@ function start() {
 		h("div", { id: "announce", class: "visually-hidden", "aria-live": "polite" }),
 		h("div", { id: "announce-now", class: "visually-hidden", "aria-live": "assertive" }));
 	line.start();
-	window.addEventListener("hashchange", showPage);
-	showPage();
+	window.addEventListener("hashchange", () => showPage());
+	window.addEventListener("storage", (event) => event.key === "onsale.session" && showPage()); // another tab's
+	showPage().then(fetchPages);
 }
 
 start();

@@ -103,7 +103,7 @@ export function timeOfDay(time) {
 export function dateParts(time) {
 	const part = (options) => new Intl.DateTimeFormat(locale, options).format(new Date(time));
 	return { month: part({ month: "short" }), day: String(new Date(time).getDate()),
-		time: part({ weekday: "long", hour: "numeric", minute: "2-digit" }), date: part({ dateStyle: "long" }) };
+		time: `${part({ weekday: "long" })} ${part({ timeStyle: "short" })}`, date: part({ dateStyle: "long" }) };
 }
 
 // 45 → "45 seconds", 400 → "7 minutes"; rounded as people say it.

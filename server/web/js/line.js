@@ -38,6 +38,12 @@ export function watch(eventId, listener) {
 	});
 }
 
+// Where it changes nothing nobody is told.
+export function setTitle(eventId, title) {
+	if (get(eventId)?.title !== title)
+		change(eventId, { title });
+}
+
 function change(eventId, changes) {
 	const state = get(eventId);
 	if (state !== null)
@@ -56,6 +62,7 @@ function keep(place, waitMs) {
 		first: place.status === "prequeue" ? null : Math.max(old?.first ?? 0, ahead ?? 0),
 		failures: 0, trouble: null, ended: null,
 		known: place.position ?? old?.known ?? null, // the last position that was said
+		title: old?.title ?? null, // the event's, for where several are spoken of
 	});
 }
 
@@ -105,24 +112,28 @@ function closeStream(eventId) {
 	streams.delete(eventId);
 }
 
-// A stream that breaks is not asked why: the next poll tells.
+// A stream that breaks is not asked why: the next poll tells. Those of a server that went away do not all come at once.
 function streamBroke(eventId) {
 	closeStream(eventId);
 	noStreamBefore = Date.now() + STREAM_REST_MS;
-	change(eventId, { dueAt: Date.now() + Math.random() * 1000 });
+	change(eventId, { dueAt: Date.now() + Math.random() * 2000 });
 }
 
+// What it sends is what polls answer with; "problem" a refusal that may pass, "end" one that does not.
 function openStream(state) {
 	const eventId = state.place.event_id;
 	const source = new EventSource(`/v1/queue/events?token=${encodeURIComponent(state.token)}`);
+	const mine = (listener) => (event) => streams.get(eventId) === source && get(eventId) !== null && listener(event);
+	const refusal = ({ data }) => {
+		const problem = JSON.parse(data);
+		return new ApiError(problem.status, problem, null);
+	};
 
 	streams.set(eventId, source);
-	source.onmessage = (event) => {
-		if (streams.get(eventId) === source && get(eventId) !== null)
-			keep(JSON.parse(event.data), STREAM_SILENCE_MS);
-	};
-	source.addEventListener("end", () => streamBroke(eventId));
-	source.onerror = () => streams.get(eventId) === source && streamBroke(eventId);
+	source.onmessage = mine(({ data }) => keep(JSON.parse(data), STREAM_SILENCE_MS));
+	source.addEventListener("problem", mine(() => change(eventId, { trouble: "busy" })));
+	source.addEventListener("end", mine((event) => event.data ? failed(eventId, refusal(event)) : streamBroke(eventId)));
+	source.onerror = mine(() => streamBroke(eventId));
 }
 
 function mayStream(state) {

@@ -2,17 +2,23 @@
 import { call } from "./api.js";
 import { get, set, session, setSession, forgetPerson } from "./store.js";
 
-// The page to go back to stands in this tab alone.
-let wanted = null;
+// The last page that was not of logging in: where somebody was, or wanted to go. It stands in this tab alone.
+let wanted = "#/";
 
-function here() {
-	return location.hash === "" ? "#/" : location.hash;
+function isLogin(hash) {
+	return /^#\/(login|signup)$/.test(hash);
 }
 
+window.addEventListener("hashchange", (event) => {
+	const old = new URL(event.oldURL).hash;
+	if (isLogin(location.hash) && !isLogin(old))
+		wanted = old || "#/";
+});
+
+// In place of the page that asks for it, so that the way back does not lead here again.
 export function goToLogin() {
-	if (!/^#\/(login|signup)$/.test(here()))
-		wanted = here();
-	location.hash = "#/login";
+	if (!isLogin(location.hash))
+		location.replace("#/login");
 }
 
 // True where somebody is logged in; else goes to the log-in, and back afterwards.
@@ -25,9 +31,7 @@ export function needSession() {
 
 // After a log-in: to where it was asked for.
 export function goBack() {
-	const target = wanted ?? "#/";
-	wanted = null;
-	location.hash = target;
+	location.replace(wanted);
 }
 
 // Somebody else's places in line are not for whoever logs in now.

@@ -1,5 +1,5 @@
 // Who somebody is here, their balance, how to charge it, and every won and point that came or went.
-import { h, fill, field, notice, setText } from "../dom.js";
+import { h, fill, field, notice, setText, announce } from "../dom.js";
 import { call, ApiError, mayPass, errorText } from "../api.js";
 import { t, money, minorUnits, shortDateTime } from "../i18n.js";
 import { keyFor, dropKey, pendingKey } from "../store.js";
@@ -75,6 +75,7 @@ function chargeForm(me, onCharged) {
 		fill(said);
 		const data = await charge(value);
 		fill(said, notice("good", t("account.charged", { amount: money(data.amount, me.currency) })));
+		announce(t("account.charged", { amount: money(data.amount, me.currency) }));
 		amount.input.value = "";
 		onCharged(data);
 	}

@@ -24,17 +24,22 @@ function invitation(event, dates, state) {
 	return { label: t("event.join"), hint: t("event.joinHint") };
 }
 
-function lineCard(event, dates, message) {
-	const state = line.get(event.id), { label, hint } = invitation(event, dates, state);
-
-	return h("section", { class: "card stack join", "aria-label": t("event.line") },
-		h("div", { class: "split" },
-			h("p", { class: "waiting-count" }, h("strong", { class: "tabular" },
-				event.queue.waiting === 0 ? t("event.nobody") : t("event.waiting", { n: event.queue.waiting }))),
+function lineCard(event, { label, hint }, message) {
+	const count = h("strong", { class: "tabular" });
+	const node = h("section", { class: "card stack join", "aria-label": t("event.line") },
+		h("div", { class: "split" }, h("p", { class: "waiting-count" }, count),
 			event.queue.paused ? h("span", { class: "chip warn" }, t("event.paused")) : null),
 		message ? h("p", { class: "notice info" }, message) : null,
-		h("a", { class: "button primary wide", href: `#/line/${event.id}` }, label),
+		h("a", { class: "button primary wide", href: `#/line/${event.id}`, onclick: () => forgetEnded(event.id) }, label),
 		h("p", { class: "muted small" }, hint));
+
+	return { node, show: (n) => setText(count, n === 0 ? t("event.nobody") : t("event.waiting", { n })) };
+}
+
+// Whoever joins anew has read of the old place's end, or need not.
+function forgetEnded(eventId) {
+	if (line.get(eventId)?.ended)
+		line.forget(eventId);
 }
 
 // The opening, counted down to; afterwards the page says what is then so.
@@ -56,41 +61,58 @@ async function messageOf(event) {
 	return data.message;
 }
 
-export async function show(main, [id]) {
-	let shown = "", stopOpening = () => {};
+// Drawn anew only where something else is to be said; what changes all the time is changed in its place.
+function view(main, id) {
+	let said = "", dates = "", stopOpening = () => {}, card = null;
+	const list = h("div", {});
 
-	function draw(event, dates, message) {
-		const later = opensLater(event), direct = !event.queue.enabled && !later, pass = line.get(id)?.place?.pass;
-		const href = (date) => direct || (pass && !line.get(id).ended) ? `#/seats/${id}/${date.id}` : null;
-
+	function draw(event, invited, message, refresh) {
 		stopOpening();
-		const wait = later ? opening(event, refresh) : null;
+		const wait = opensLater(event) ? opening(event, refresh) : null;
 		stopOpening = wait ? wait.stop : () => {};
+		card = event.queue.enabled ? lineCard(event, invited, message) : null;
 		fill(main,
 			h("p", {}, h("a", { href: "#/" }, t("event.all"))),
 			h("div", { class: "stack-tight" }, h("h1", { id: "title" }, event.title), h("p", { class: "lead" }, event.venue)),
-			wait ? wait.node : null,
-			event.queue.enabled ? lineCard(event, dates, message) : null,
-			h("section", { class: "stack" }, h("h2", {}, t("event.dates")), dateList(dates, href)));
+			wait?.node, card?.node,
+			h("section", { class: "stack" }, h("h2", {}, t("event.dates")), list));
 	}
 
-	// Drawn anew only where something changed, so that nobody's focus goes without cause.
-	async function refresh(first) {
+	function href(event) {
+		const state = line.get(id), admitted = state?.place?.pass && !state.ended;
+		const open = admitted || (!event.queue.enabled && !opensLater(event));
+		return (date) => open ? `#/seats/${id}/${date.id}` : null;
+	}
+
+	return {
+		stop: () => stopOpening(),
+		show(event, items, message, refresh) {
+			const invited = invitation(event, items, line.get(id));
+			const says = JSON.stringify([{ ...event, queue: [event.queue.enabled, event.queue.paused] }, invited, message, opensLater(event)]);
+			const asks = JSON.stringify([items, items.map(href(event))]);
+			if (says !== said)
+				draw(event, invited, message, refresh);
+			if (asks !== dates)
+				fill(list, dateList(items, href(event)));
+			card?.show(event.queue.waiting);
+			said = says;
+			dates = asks;
+		},
+	};
+}
+
+export async function show(main, [id]) {
+	const page = view(main, id);
+
+	async function refresh() {
 		const { event, dates } = await eventWithDates(id);
-		const message = await messageOf(event), says = JSON.stringify([event, dates, message, line.get(id)?.ended]);
-		if (says !== shown) {
-			const focused = first ? null : document.activeElement?.getAttribute("href");
-			draw(event, dates, message);
-			if (focused && main.isConnected)
-				[...main.querySelectorAll("a")].find((link) => link.getAttribute("href") === focused)?.focus();
-		}
-		shown = says;
+		page.show(event, dates, await messageOf(event), () => refresh().catch(() => {}));
 	}
 
-	await refresh(true);
-	const stopRefresh = every(REFRESH_MS, () => refresh(false).catch(() => {})); // the next one may go well
+	await refresh();
+	const stopRefresh = every(REFRESH_MS, () => refresh().catch(() => {})); // the next one may go well
 	return () => {
 		stopRefresh();
-		stopOpening();
+		page.stop();
 	};
 }

@@ -1,5 +1,5 @@
 // What somebody holds, has bought and gave back; a hold leads on to its payment.
-import { h, fill, notice, setText, confirmDialog } from "../dom.js";
+import { h, fill, notice, setText, announce, confirmDialog } from "../dom.js";
 import { call, errorText } from "../api.js";
 import { t, money, dateTime } from "../i18n.js";
 import { countdown, clockText, now } from "../clock.js";
@@ -70,7 +70,9 @@ async function cancelAsked(reservation, button, said, redraw) {
 	button.disabled = true;
 	try { // again is the same: it needs no key
 		const { data } = await call("DELETE", `/v1/reservations/${reservation.id}`);
-		fill(redraw({ status: "cancelled" }), notice("good", cancelledText(data, reservation.currency)));
+		const text = cancelledText(data, reservation.currency);
+		fill(redraw({ status: "cancelled" }), notice("good", text));
+		announce(text);
 	} catch (error) {
 		button.disabled = false;
 		const place = error.code === "hold_expired" ? redraw({ status: "expired" }) : said;
