@@ -42,12 +42,14 @@ static const char *tag_of(struct answer *answer, char tag[TAG_SIZE])
 	return tag;
 }
 
-/* As it stands in the tree; the caller frees it. */
+/* As it stands in the tree or, where it is not ours (Chart.js), in the system; the caller frees it. */
 static char *read_tree(const char *name, size_t *len)
 {
 	char path[512], *text = must_calloc(1, FILE_MAX + 1);
 
 	snprintf(path, sizeof path, "%s/%s", need_env("ONSALE_TEST_ROOT"), name);
+	if (strcmp(name, "web/chart.js") == 0)
+		strcpy(path, "/usr/share/javascript/chart.js/chart.min.js");
 	FILE *in = fopen(path, "re");
 	cr_assert(in != NULL, "%s", path);
 	*len = fread(text, 1, FILE_MAX, in);
