@@ -23,9 +23,8 @@ async function join(visitor, t, sale) {
 	await visitor.page.getByRole("link", { name: t("event.join") }).click();
 }
 
-function shows(page, position, timeout) {
-	return page.waitForFunction((text) => document.querySelector(".position")?.textContent === text, String(position),
-		{ timeout });
+function shows(page, position) {
+	return page.waitForFunction((text) => document.querySelector(".position")?.textContent === text, String(position));
 }
 
 function says(visitor, text, page = visitor.page) {
@@ -151,7 +150,7 @@ webTest("a second tab shows the same place, and goes on when the first is closed
 	await shows(visitor.page, 3);
 	await visitor.page.close();
 	await moveUp(site, sale);
-	await shows(second, 2, 30000); // the stream was the first one's
+	await shows(second, 2);
 });
 
 webTest("who leaves is asked first; the place is gone at once, in every tab", async ({ site, visit }) => {

@@ -5,12 +5,11 @@
 "use strict";
 const assert = require("node:assert");
 const fs = require("node:fs");
-const os = require("node:os");
 const path = require("node:path");
-const { pathToFileURL } = require("node:url");
 const { test, after } = require("node:test");
 const { chromium } = require("playwright-core");
 const { World, until } = require("../openapi/servers");
+const { dictionary } = require("./dictionaries");
 
 const LIMIT_MS = 60000;
 const WAIT_MS = 15000;
@@ -23,25 +22,13 @@ const axeSource = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8"
 
 // --- words ---
 
-// The dictionaries where node reads them: as modules.
-let dictionaries;
-
-function dictionaryFolder() {
-	if (!dictionaries) {
-		dictionaries = fs.mkdtempSync(path.join(os.tmpdir(), "lang-"));
-		fs.cpSync(path.join(__dirname, "../../server/web/js/lang"), dictionaries, { recursive: true });
-		fs.writeFileSync(path.join(dictionaries, "package.json"), '{"type": "module"}');
-	}
-	return dictionaries;
-}
-
 // The page's own dictionary of a language, so that a test names what a button does and not how it is worded:
 // t("line.ahead"), t("line.announce", {n: 4}).
 async function words(language) {
-	const { default: dictionary } = await import(pathToFileURL(path.join(dictionaryFolder(), `${language}.js`)));
+	const entries = await dictionary(language);
 	const plurals = new Intl.PluralRules(language);
 	return (key, values = {}) => {
-		const entry = dictionary[key];
+		const entry = entries[key];
 		assert.ok(entry, `there are no words for ${key}`);
 		const text = typeof entry === "string" ? entry : entry[plurals.select(values.n)] || entry.other;
 		return text.replace(/\{(\w+)\}/g, (whole, name) => typeof values[name] === "number"

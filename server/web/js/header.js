@@ -33,13 +33,17 @@ const chip = h("div", { class: "chips" });
 let shown = "";
 let stopCountdown = () => {};
 
+function named(state, text) {
+	return state.title ? `${state.title}: ${text}` : text;
+}
+
 function passChip(state) {
 	const time = h("strong", { class: "tabular" }), eventId = state.place.event_id;
 	const node = h("a", { class: "chip good", href: `#/line/${eventId}` }, t("header.pass"), " ", time);
 
 	stopCountdown = countdown(Date.parse(state.place.pass_expires_at), (left) => {
 		setText(time, clockText(left));
-		node.setAttribute("aria-label", t("header.passLabel", { time: clockText(left) }));
+		node.setAttribute("aria-label", named(state, t("header.passLabel", { time: clockText(left) })));
 		node.classList.toggle("bad", left < 60000);
 		if (left > 59000 && left <= 60000)
 			announce(t("header.lastMinute"), true);
@@ -51,13 +55,18 @@ function passChip(state) {
 function waitingChip(state) {
 	const place = state.place, text = place.position === null ? t("header.waitingUnknown")
 		: t("header.waiting", { position: place.position });
-	return h("a", { class: "chip", href: `#/line/${place.event_id}` }, text);
+	return h("a", { class: "chip", href: `#/line/${place.event_id}`, "aria-label": named(state, text), title: state.title }, text);
 }
 
-// A chip for each line; it is made anew only where what it says is another.
+// Whose turn it is, then who is nearest to it.
+function urgency({ place }) {
+	return place.pass ? -1 : place.position ?? Infinity;
+}
+
+// A chip for a line, for the two that matter most; they are made anew only where they are to say something else.
 function showChips() {
-	const states = line.all().filter((state) => !state.ended);
-	const says = JSON.stringify(states.map(({ place }) => [place.event_id, place.status, place.position, place.pass_expires_at]));
+	const states = line.all().filter((state) => !state.ended).sort((a, b) => urgency(a) - urgency(b) || 0).slice(0, 2);
+	const says = JSON.stringify(states.map(({ place, title }) => [title, place.event_id, place.status, place.position, place.pass_expires_at]));
 
 	if (says === shown)
 		return;

@@ -38,6 +38,12 @@ export function watch(eventId, listener) {
 	});
 }
 
+// Where it changes nothing nobody is told.
+export function setTitle(eventId, title) {
+	if (get(eventId)?.title !== title)
+		change(eventId, { title });
+}
+
 function change(eventId, changes) {
 	const state = get(eventId);
 	if (state !== null)
@@ -56,6 +62,7 @@ function keep(place, waitMs) {
 		first: place.status === "prequeue" ? null : Math.max(old?.first ?? 0, ahead ?? 0),
 		failures: 0, trouble: null, ended: null,
 		known: place.position ?? old?.known ?? null, // the last position that was said
+		title: old?.title ?? null, // the event's, for where several are spoken of
 	});
 }
 
@@ -129,14 +136,6 @@ function openStream(state) {
 	source.onerror = mine(() => streamBroke(eventId));
 }
 
-// Another tab need not wait for what this one will not ask any more.
-function handOn() {
-	for (const eventId of [...streams.keys()]) {
-		closeStream(eventId);
-		change(eventId, { dueAt: Date.now() });
-	}
-}
-
 function mayStream(state) {
 	return "EventSource" in window && Date.now() >= noStreamBefore && !state.place.pass && !document.hidden;
 }
@@ -173,6 +172,14 @@ export function wake() {
 			ask(state);
 }
 
+// A tab that goes takes its streams with it: another one asks at once.
+function leaveToOthers() {
+	for (const eventId of [...streams.keys()]) {
+		closeStream(eventId);
+		change(eventId, { dueAt: Date.now() });
+	}
+}
+
 export function start() {
 	const worker = window.Worker ? new Worker("/web/js/pulse.js") : null;
 
@@ -182,7 +189,7 @@ export function start() {
 		setInterval(beat, 500);
 	document.addEventListener("visibilitychange", () => document.hidden || wake());
 	window.addEventListener("online", wake);
-	window.addEventListener("pagehide", handOn);
+	window.addEventListener("pagehide", leaveToOthers);
 	window.addEventListener("pageshow", (event) => event.persisted && wake());
 }
 

@@ -3,7 +3,7 @@
 import { h, fill, setText, announce, notice, confirmDialog } from "../dom.js";
 import { errorText, mayPass, backoffMs } from "../api.js";
 import { t, number, durationRange, timeOfDay, dateTime } from "../i18n.js";
-import { countdown, clockText, now } from "../clock.js";
+import { countdown, clockText } from "../clock.js";
 import { session } from "../store.js";
 import { needSession } from "../session.js";
 import { eventWithDates } from "../catalog.js";
@@ -90,10 +90,13 @@ function shuffleDetails(event, entrant) {
 }
 
 function prequeueNote(event) {
-	const text = h("strong", { class: "tabular" });
-	const node = h("p", { class: "lead" }, t(event.shuffle ? "line.drawAtOpening" : "line.orderAtOpening", { time: dateTime(event.sale_opens_at ?? now()) }), " ", text);
-	const stop = countdown(Date.parse(event.sale_opens_at ?? 0), (left) =>
-		setText(text, left > 0 ? t("line.opensIn", { time: clockText(left) }) : t("line.opening")));
+	const label = h("p", { class: "muted" }), time = h("p", { class: "position tabular", role: "timer" });
+	const node = h("div", { class: "stack" }, h("div", { class: "stack-tight" }, label, time),
+		h("p", {}, t(event.shuffle ? "line.drawAtOpening" : "line.orderAtOpening", { time: dateTime(event.sale_opens_at) })));
+	const stop = countdown(Date.parse(event.sale_opens_at), (left) => {
+		setText(label, left > 0 ? t("line.opensIn") : t("line.opening"));
+		setText(time, clockText(left));
+	});
 	return { node, stop };
 }
 
@@ -148,7 +151,8 @@ function update(view, state) {
 	setText(view.position, known === null ? "–" : number(known));
 	view.numbers.classList.toggle("old", place.position === null);
 	showProgress(view.bar, progressOf(state));
-	setText(view.ahead.value, early ? "–" : count(place.ahead ?? (known === null ? null : known - 1)));
+	view.ahead.node.hidden = view.eta.node.hidden = early;
+	setText(view.ahead.value, count(place.ahead ?? (known === null ? null : known - 1)));
 	setText(view.eta.value, etaText(place));
 	setText(view.seats.value, count(place.seats_available));
 	setText(view.waiting.value, count(place.waiting));
@@ -242,6 +246,7 @@ export async function show(main, [id]) {
 		for (let tries = 1; !over; tries++)
 			try {
 				await line.join(id);
+				line.setTitle(id, event.title);
 				return;
 			} catch (error) {
 				if (!(await mayTryAgain(error, tries, said)))
@@ -312,6 +317,7 @@ export async function show(main, [id]) {
 		}
 	}
 
+	line.setTitle(id, event.title);
 	const stopWatching = line.watch(id, refresh), old = setInterval(() => kind === "waiting" && refresh(line.get(id)), 5000);
 	if (line.get(id) === null)
 		join();
