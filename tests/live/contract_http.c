@@ -404,6 +404,6 @@ Test(contract_http, health)
 	expect(world, &(struct call){.method = "GET", .path = "/readyz"}, 200, NULL);
 	struct answer *answer = expect(
 		world, &(struct call){.method = "GET", .path = "/metrics"}, 200, NULL);
-	cr_assert(strstr(answer->body, "onsale_requests_total ") != NULL);
+	cr_assert(strstr(answer->body, "\nonsale_requests_total{") != NULL);
 	world_close(world);
 }
