@@ -6,6 +6,7 @@
 // came; `first` the most people that were ahead; `trouble` null, "away", "offline" or "busy", when the last try went
 // wrong; `ended` null, or why the place is gone.
 import { call, ApiError, NetworkError, backoffMs, mayPass } from "./api.js";
+import { now as serverTime } from "./clock.js";
 import * as store from "./store.js";
 
 const ASKING_MS = 16000; // longer than a request may take: whoever asked and did not write it down is gone
@@ -71,7 +72,7 @@ function endReason(state, error) {
 		return "invalid";
 	if (!state.place.pass)
 		return "lost";
-	return Date.parse(state.place.pass_expires_at) <= Date.now() + 5000 ? "lapsed" : "used";
+	return Date.parse(state.place.pass_expires_at) <= serverTime() + 5000 ? "lapsed" : "used";
 }
 
 function failed(eventId, error) {
