@@ -44,6 +44,8 @@ enum {
 	SQLSTATE_SIZE = 6,
 };
 
+static const char QUERY_CANCELED[] = "57014"; /* by statement_timeout */
+
 TAILQ_HEAD(op_list, pg_op);
 
 enum op_state { OP_WAITING, OP_IN_FLIGHT, OP_ENDED };
@@ -326,7 +328,7 @@ static enum failure failure_of(const char *sqlstate)
 		enum failure failure;
 	} known[] = {
 		{"55P03", FAILURE_LOCKED}, /* lock_not_available */
-		{"57014", FAILURE_LOCKED}, /* query_canceled: statement_timeout */
+		{QUERY_CANCELED, FAILURE_LOCKED},
 		{"40001", FAILURE_CONFLICT}, /* serialization_failure */
 		{"40P01", FAILURE_CONFLICT}, /* deadlock_detected */
 		{"25006", FAILURE_READ_ONLY}, /* read_only_sql_transaction */
@@ -368,12 +370,22 @@ static void segment_failed_alone(struct pg *pg, struct segment *segment, enum fa
 	}
 }
 
+static void note_timeout(struct pg *pg, const struct segment *segment)
+{
+	bool altogether = strcmp(segment->sqlstate, QUERY_CANCELED) == 0;
+
+	pg->stats.lock_timeouts++;
+	pg->stats.statement_timeouts += altogether;
+	pg->stats.alone_lock_timeouts += segment->alone && !altogether;
+}
+
 /* A batch that failed: nothing of it has happened, and which member is to blame is found by running each
  * alone. One that was a single operation anyway is run again only where that may help. */
 static void segment_failed(struct pg *pg, struct segment *segment, enum failure failure)
 {
 	bool helps = segment->count > 1 || failure == FAILURE_LOCKED || failure == FAILURE_CONFLICT;
-	pg->stats.lock_timeouts += failure == FAILURE_LOCKED;
+	if (failure == FAILURE_LOCKED)
+		note_timeout(pg, segment);
 	if (failure == FAILURE_SHORT) {
 		segment_log_failed(pg, segment);
 		segment_end_all(pg, segment, DB_UNAVAILABLE);
@@ -469,6 +481,14 @@ static bool send_lock_timeout(struct lane *lane, const struct pg_op *op)
 	return send_prepared(lane, lock_timeout_name, 1, &value, &len);
 }
 
+static void note_sent(struct pg *pg, const struct segment *segment)
+{
+	histogram_note(&pg->stats.batch_sizes, segment->count);
+	for (unsigned i = 0; i < segment->count; i++)
+		histogram_note(
+			&pg->stats.lane_waits_us, segment->sent_us - segment->ops[i]->submitted_us);
+}
+
 static bool segment_send(struct lane *lane, struct segment *segment, const char *const *values)
 {
 	const struct pg_params *params = &lane->pg->params;
@@ -478,6 +498,7 @@ static bool segment_send(struct lane *lane, struct segment *segment, const char 
 		return false;
 	segment->sent = true;
 	segment->sent_us = clock_mono_us_now();
+	note_sent(lane->pg, segment);
 	return PQpipelineSync(lane->conn);
 }
 
@@ -601,6 +622,7 @@ static bool lane_prepared(struct lane *lane, const struct segment *segment)
 static void note_time(struct pg *pg, const struct segment *segment)
 {
 	pg->synced_us = clock_mono_us_now();
+	histogram_note(&pg->stats.round_trips_us, pg->synced_us - segment->sent_us);
 	if (segment->alone)
 		return;
 	uint64_t took_us = pg->synced_us - segment->sent_us,
@@ -942,6 +964,9 @@ struct pg *pg_new(struct event_base *base, const struct pg_settings *settings,
 	pg->settings = *settings;
 	pg->settings.url = NULL;
 	pg->down_since_ms = now_ms();
+	histogram_init(&pg->stats.batch_sizes, &histogram_sizes);
+	histogram_init(&pg->stats.lane_waits_us, &histogram_times_us);
+	histogram_init(&pg->stats.round_trips_us, &histogram_times_us);
 	pg_params_init(&pg->params);
 	if (!pg_keywords_set(&pg->keywords, settings, why, why_size)) {
 		pg_release(pg);

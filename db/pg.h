@@ -17,6 +17,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 #include "db/result.h"
+#include "proto/base/histogram.h"
 
 struct event_base;
 struct pg;
@@ -109,13 +110,20 @@ struct pg_stats {
 	uint64_t operations; /* operations sent, each try counted */
 	unsigned batch_most; /* operations in the largest call */
 	uint64_t alone; /* members of failed batches that were set to run alone */
-	uint64_t lock_timeouts; /* calls that waited too long for a lock */
+	uint64_t lock_timeouts; /* calls that waited too long, for a lock or altogether */
+	uint64_t statement_timeouts; /* … of these, altogether */
+	uint64_t
+		alone_lock_timeouts; /* … of these, for a lock, and by an operation that ran alone */
 	uint64_t reconnects; /* lanes lost after they were ready */
 	uint64_t put_back; /* operations to be run again after their lane was lost */
 	uint64_t queue_full; /* refused at waiting_max; also counted in busy */
 	uint64_t refused_down; /* refused while no lane was up; also counted in unavailable */
 	uint64_t overdue; /* ended by their deadline; also counted in one of the next */
 	uint64_t ok, unavailable, busy, failed, unknown; /* how operations ended */
+	struct histogram batch_sizes; /* operations in a call */
+	struct histogram lane_waits_us; /* of operations, until they were sent */
+	struct histogram
+		round_trips_us; /* of calls, from being sent until their transaction was over */
 };
 const struct pg_stats *pg_stats(const struct pg *pg);
 

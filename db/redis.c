@@ -832,6 +832,14 @@ static void answer_reply(struct call *call, const redisReply *reply)
 	call_recycle(call);
 }
 
+/* The turn's clock is older than a command that was sent, and answered, in this same turn. */
+static void note_round_trip(const struct call *call)
+{
+	uint64_t sent_us = call->deadline_us - call->redis->deadline_us, now_us = clock_mono_us();
+
+	histogram_note(&call->redis->stats.round_trips_us, now_us > sent_us ? now_us - sent_us : 0);
+}
+
 /* hiredis gives a NULL reply to each call of a connection that is lost, before it says that it is. */
 static void on_reply(redisAsyncContext *connection, void *value, void *data)
 {
@@ -841,6 +849,8 @@ static void on_reply(redisAsyncContext *connection, void *value, void *data)
 	if (!value && connection == redis->connection)
 		connection_lost(redis, connection->c.errstr);
 	call_unlink(call);
+	if (value)
+		note_round_trip(call);
 	if (call->answered) {
 		call_recycle(call);
 	} else if (value) {
@@ -1020,6 +1030,7 @@ struct redis *redis_new(struct event_base *base, const struct redis_settings *se
 		return NULL;
 	}
 	redis->base = base;
+	histogram_init(&redis->stats.round_trips_us, &histogram_times_us);
 	redis->deadline_us = settings->deadline_ms * UINT64_C(1000);
 	redis->in_flight_max = settings->in_flight_max;
 	redis->breaker_failures = settings->breaker_failures;

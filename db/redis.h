@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "db/result.h"
+#include "proto/base/histogram.h"
 
 struct event_base;
 struct redis;
@@ -104,6 +105,8 @@ struct redis_stats {
 	uint64_t refused; /* never sent: no connection, breaker open, too many in flight */
 	uint64_t connections; /* that became ready: the first one, and each reconnect */
 	uint64_t breaker_openings; /* out of its closed state */
+	/* From a command's submission until the turn in which its reply was read; those without one not among them. */
+	struct histogram round_trips_us;
 };
 const struct redis_stats *redis_stats(const struct redis *redis);
 

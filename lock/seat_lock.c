@@ -23,6 +23,7 @@
 #include "lock/redlock.h"
 #include "lock/scripts.h"
 #include "proto/base/check.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 enum {
@@ -50,6 +51,7 @@ struct seat_locks {
 	unsigned waiting;
 	TAILQ_HEAD(, seat_lock) queue; /* to be asked for */
 	unsigned asked; /* calls of acquire.lua under way */
+	struct seat_lock_stats stats; /* but for `asked` and `waiting` */
 };
 
 struct seat_locks *seat_locks_new(
@@ -61,6 +63,7 @@ struct seat_locks *seat_locks_new(
 	locks->settings = *settings;
 	LIST_INIT(&locks->waiters);
 	TAILQ_INIT(&locks->queue);
+	histogram_init(&locks->stats.waits_us, &histogram_times_us);
 	return locks;
 }
 
@@ -95,6 +98,11 @@ static void wait_end(struct seat_lock *lock)
 
 static void finish(struct seat_lock *lock, enum seat_lock_result result)
 {
+	struct seat_lock_stats *stats = &lock->locks->stats;
+	uint64_t now_us = clock_mono_us();
+
+	stats->results[result]++;
+	histogram_note(&stats->waits_us, now_us - lock->begun_us);
 	wait_end(lock);
 	lock->done(lock, result);
 }
@@ -103,6 +111,24 @@ static void finish(struct seat_lock *lock, enum seat_lock_result result)
 
 static void acquire_send(struct seat_lock *lock);
 
+static void queue_put(struct seat_lock *lock)
+{
+	TAILQ_INSERT_TAIL(&lock->locks->queue, lock, link);
+	lock->locks->stats.queued++;
+}
+
+/* NULL where nobody waits for his turn. */
+static struct seat_lock *queue_take(struct seat_locks *locks)
+{
+	struct seat_lock *lock = TAILQ_FIRST(&locks->queue);
+
+	if (lock == NULL)
+		return NULL;
+	TAILQ_REMOVE(&locks->queue, lock, link);
+	locks->stats.queued--;
+	return lock;
+}
+
 static void ask(struct seat_lock *lock)
 {
 	struct seat_locks *locks = lock->locks;
@@ -110,7 +136,7 @@ static void ask(struct seat_lock *lock)
 	if (locks->asked < ASKED_MAX)
 		acquire_send(lock);
 	else
-		TAILQ_INSERT_TAIL(&locks->queue, lock, link);
+		queue_put(lock);
 }
 
 /* Without Redis nobody's turn comes. */
@@ -118,10 +144,8 @@ static void ask_nobody(struct seat_locks *locks)
 {
 	struct seat_lock *lock;
 
-	while ((lock = TAILQ_FIRST(&locks->queue)) != NULL) {
-		TAILQ_REMOVE(&locks->queue, lock, link);
+	while ((lock = queue_take(locks)) != NULL)
 		finish(lock, SEAT_LOCK_AWAY);
-	}
 }
 
 static void ask_next(struct seat_locks *locks)
@@ -130,10 +154,8 @@ static void ask_next(struct seat_locks *locks)
 
 	if (!redis_up(locks->redis))
 		ask_nobody(locks);
-	while (locks->asked < ASKED_MAX && (lock = TAILQ_FIRST(&locks->queue)) != NULL) {
-		TAILQ_REMOVE(&locks->queue, lock, link);
+	while (locks->asked < ASKED_MAX && (lock = queue_take(locks)) != NULL)
 		acquire_send(lock);
-	}
 }
 
 void seat_locks_free(struct seat_locks *locks)
@@ -399,7 +421,9 @@ void seat_lock_acquire(struct seat_locks *locks, struct seat_lock *lock)
 {
 	CHECK(lock->seat_count <= SEAT_LOCK_MAX);
 	CHECK(strlen(lock->request_id) < SEAT_LOCK_REQUEST_ID_SIZE);
+	locks->stats.attempts++;
 	lock->locks = locks;
+	lock->begun_us = clock_mono_us();
 	lock->refused_count = 0;
 	lock->tries = 0;
 	lock->timer = NULL;
@@ -515,4 +539,28 @@ void seat_lock_new_generation(struct seat_locks *locks, int64_t event_id)
 	REDIS_ARGS(args, 1);
 	redis_arg_text(&args, event_key(meta, event_id, "meta"));
 	redis_eval(locks->redis, &lock_generation_script, 1, &args, NULL, NULL);
+}
+
+/* --- what was counted --- */
+
+const char *seat_lock_result_name(enum seat_lock_result result)
+{
+	static const char *const names[SEAT_LOCK_RESULTS] = {[SEAT_LOCK_OURS] = "ours",
+		[SEAT_LOCK_KEY_KNOWN] = "key_known",
+		[SEAT_LOCK_REPLAY] = "replay",
+		[SEAT_LOCK_TAKEN] = "taken",
+		[SEAT_LOCK_LOOK_UP] = "look_up",
+		[SEAT_LOCK_NO_PASS] = "no_pass",
+		[SEAT_LOCK_AWAY] = "away"};
+
+	return names[result];
+}
+
+struct seat_lock_stats seat_lock_stats(const struct seat_locks *locks)
+{
+	struct seat_lock_stats stats = locks->stats;
+
+	stats.asked = locks->asked;
+	stats.waiting = locks->waiting;
+	return stats;
 }

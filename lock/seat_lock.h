@@ -23,6 +23,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 #include "db/redis.h"
+#include "proto/base/histogram.h"
 #include "proto/digest.h"
 
 enum { SEAT_LOCK_MAX = 100, SEAT_LOCK_REQUEST_ID_SIZE = 129 };
@@ -59,6 +60,10 @@ enum seat_lock_result {
 	SEAT_LOCK_NO_PASS, /* the pass is not the live one, or gone; nothing was locked or kept */
 	SEAT_LOCK_AWAY /* no Redis, no answer in time, or an error: PostgreSQL decides alone */
 };
+enum { SEAT_LOCK_RESULTS = SEAT_LOCK_AWAY + 1 };
+
+/* "ours", "taken" …: for what is counted. */
+const char *seat_lock_result_name(enum seat_lock_result result);
 
 /* What Redis is asked next: to judge all, seats included; or all but the seats, which the nodes of a Redlock judge then;
  * and what came of that. */
@@ -86,11 +91,23 @@ struct seat_lock {
 	/* seat_lock.c's */
 	struct seat_locks *locks;
 	enum seat_lock_step step;
+	uint64_t begun_us;
 	uint64_t give_up_ms;
 	unsigned tries;
 	void *timer;
 	TAILQ_ENTRY(seat_lock) link; /* while it is its turn to be asked for */
 };
+
+/* Counted since seat_locks_new, and as it stands. */
+struct seat_lock_stats {
+	uint64_t attempts; /* requests that began to be asked for */
+	uint64_t results[SEAT_LOCK_RESULTS]; /* how they ended */
+	struct histogram waits_us; /* from beginning to end */
+	unsigned queued; /* wait for their turn to be asked for */
+	unsigned asked; /* Redis is being asked for */
+	unsigned waiting; /* wait for a seat that others are just locking */
+};
+struct seat_lock_stats seat_lock_stats(const struct seat_locks *locks);
 
 /* Order of judging: the key, then the pass, then the seats, which may be none: then nothing is locked. Of a crowd
  * some hundreds are asked for at a time, in the order of coming, so that no deadline ends while the others are

@@ -39,6 +39,24 @@ const char *problem_code(enum problem problem)
 	return row_of(problem)->code;
 }
 
+/* Quotes in a text are escaped, so that no text can look like the member. */
+enum problem problem_of(const char *document, size_t len)
+{
+	static const char member[] = "\"code\":\"";
+	const char *code = memmem(document, len, member, sizeof member - 1);
+
+	if (code == NULL)
+		return PROBLEM_COUNT;
+	code += sizeof member - 1;
+	size_t left = len - (size_t)(code - document);
+	const char *end = memchr(code, '"', left);
+	size_t code_len = end != NULL ? (size_t)(end - code) : 0;
+	for (unsigned i = 0; i < PROBLEM_COUNT; i++)
+		if (strlen(rows[i].code) == code_len && memcmp(rows[i].code, code, code_len) == 0)
+			return (enum problem)i;
+	return PROBLEM_COUNT;
+}
+
 const char *problem_head(enum problem problem)
 {
 	return row_of(problem)->head;

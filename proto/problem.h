@@ -16,6 +16,9 @@ enum problem {
 int problem_status(enum problem problem);
 const char *problem_code(enum problem problem);
 
+/* Which one a document is of, as problem_write and the database make it; PROBLEM_COUNT where it is none. */
+enum problem problem_of(const char *document, size_t len);
+
 /* The document up to and with `"request_id":"`: what follows is a request id, a quote, further
  * members (each starting with a comma) and a brace. The database builds whole documents from it, so
  * that a stored refusal is replayed to the byte. Lives for ever. */

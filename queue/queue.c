@@ -330,7 +330,7 @@ void queue_want_picture(struct queue *queue, int64_t event_id)
 	line_of(queue, event_id)->polled = true;
 }
 
-enum { PICTURE_AT = 8 }; /* in tick.lua's reply */
+enum { PICTURE_AT = 10 }; /* in tick.lua's reply */
 
 static void read_picture(
 	const struct redis_value *value, struct line *line, const struct queue_tick *tick)
@@ -505,7 +505,8 @@ static bool read_tick(const struct redis_value *value, struct queue_tick *tick)
 	if (!take(&cursor, &tick->waiting) || !take(&cursor, &tick->live) ||
 		!take(&cursor, &tick->admitted_now) || !take(&cursor, &tick->admitted_total) ||
 		!take(&cursor, &tick->abandoned_total) || !take(&cursor, &tick->now_ms) ||
-		!take(&cursor, &shuffle))
+		!take(&cursor, &shuffle) || !take(&cursor, &tick->joined_total) ||
+		!take(&cursor, &tick->holding))
 		return false;
 	tick->shuffle = (enum queue_shuffle)shuffle;
 	return true;

@@ -132,8 +132,9 @@ struct queue_tick {
 	/* out */
 	enum queue_state state; /* QUEUE_NO_EPOCH: no such line in Redis; else QUEUE_WAITING */
 	int64_t waiting, live; /* after the run */
+	int64_t holding; /* of those who are live: who hold seats */
 	int64_t admitted_now;
-	int64_t admitted_total,
+	int64_t joined_total, admitted_total,
 		abandoned_total; /* of this line, by all instances, as Redis knows */
 	int64_t now_ms; /* Redis's clock */
 	enum queue_shuffle shuffle; /* of the line */

@@ -7,8 +7,10 @@
 #include "config/settings.h"
 #include "proto/address.h"
 #include "queue/queue.h"
+#include "server/eta_check.h"
 #include "server/shed.h"
 
+struct auditor;
 struct event_base;
 struct pg;
 struct redis;
@@ -22,11 +24,13 @@ struct seat_maps;
 struct in_flight_keys;
 struct revocations;
 struct limits;
+struct loop_lag;
 struct idp;
 struct known_people;
 struct docs;
 struct web_files;
 struct net;
+struct observer;
 struct streams;
 struct ticker;
 struct shuffler;
@@ -35,7 +39,6 @@ struct outbox;
 
 /* Plain counts, shown by /metrics. */
 struct counters {
-	uint64_t requests;
 	uint64_t shed[PRIORITIES]; /* refused because there was too much to do */
 	unsigned in_flight; /* flows begun and not ended */
 	unsigned in_work[PRIORITIES]; /* … of each priority */
@@ -46,10 +49,14 @@ struct counters {
 	uint64_t pushes; /* events sent to streams */
 	uint64_t streams_cut; /* whose clients did not read what was sent */
 	uint64_t replays; /* replies given again under their key */
+	uint64_t joins; /* new places in a line */
 	uint64_t holds, payments; /* fresh 201s */
+	uint64_t cancellations, refunds; /* holds given up, and payments given back */
+	uint64_t expiries; /* holds that the sweeper ended */
 	uint64_t holds_lost; /* that came as far as PostgreSQL and found their seats taken there */
 	uint64_t
 		seat_conflicts; /* seats changed between an optimistic look and the lock: judged again */
+	uint64_t seat_map_hits, seat_map_misses; /* readers who found a young map, or had to wait */
 	uint64_t seat_map_reads; /* letters of a seat map asked of PostgreSQL */
 	uint64_t seat_map_copies; /* … taken from Redis instead */
 	uint64_t seat_map_messages; /* changes that other instances told of */
@@ -83,10 +90,15 @@ struct app {
 	struct ticker *ticker;
 	struct shuffler *shuffler;
 	struct sweeper *sweeper;
+	struct auditor *auditor;
 	struct outbox *outbox; /* NULL where nobody is told */
 	struct net *net;
+	struct observer *observer;
 	struct streams *streams;
+	struct loop_lag *loop_lag; /* NULL where it cannot be measured */
 	struct counters counters;
+	struct eta_checks eta_checks;
+	uint64_t other_files; /* process_stats's */
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	int64_t operation_ns; /* what each one that waits adds to that */
 	int64_t pg_pending; /* operations waiting or in flight, as of this turn */

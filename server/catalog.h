@@ -8,6 +8,7 @@
 #include "db/store_catalog.h"
 #include "queue/queue.h"
 #include "server/app.h"
+#include "server/eta_check.h"
 
 enum {
 	CATALOG_REFRESH_MS = 500, /* how often changes and seat counts are read */
@@ -32,9 +33,10 @@ struct catalog_event {
 	uint64_t counted_ms; /* monotonic time of the count; 0: never */
 
 	/* its line, as of the last tick */
-	int64_t waiting, live, admitted_total, abandoned_total;
+	int64_t waiting, live, holding, joined_total, admitted_total, abandoned_total;
 	struct queue_rate rate;
 	enum queue_shuffle shuffle;
+	struct eta_watch eta;
 
 	uint64_t active_until_ms; /* somebody asked for it lately */
 	struct line_watch *watch; /* line_watch.c's: streams of its line are open */

@@ -30,10 +30,21 @@ static void flow_free(struct flow *flow)
 	free(flow);
 }
 
-static void flow_end(struct flow *flow, struct reply *reply)
+static void flow_end(struct flow *flow, struct reply *reply, enum problem problem, bool replayed)
 {
+	struct observation observation = {.trail = &flow->trail,
+		.request_id = flow->request_id,
+		.conn = flow->conn,
+		.status = reply->status,
+		.problem = problem,
+		.body_len = reply->body_len,
+		.replayed = replayed};
+
 	CHECK(!flow->ended);
 	flow->ended = true;
+	if (flow->trail.begun_us !=
+		0) /* what a stream tells after its first answer is no request */
+		observe(flow->app->observer, &flow->trail, &observation);
 	reply->request_id = flow->request_id;
 	if (flow->stream != NULL)
 		stream_answer(flow->stream, flow, reply);
@@ -46,9 +57,16 @@ void flow_release(struct flow *flow)
 {
 	CHECK(!flow->ended);
 	flow->ended = true;
-	if (flow->conn != NULL)
+	if (flow->conn != NULL) {
+		*conn_trail(flow->conn) = flow->trail;
 		conn_set_flow(flow->conn, NULL);
+	}
 	flow_free(flow);
+}
+
+void flow_mark(struct flow *flow, enum trail_stage stage)
+{
+	trail_mark(&flow->trail, stage);
 }
 
 void flow_reply(struct flow *flow, int status, const char *content_type, const char *headers,
@@ -60,7 +78,7 @@ void flow_reply(struct flow *flow, int status, const char *content_type, const c
 		.body = body,
 		.body_len = len};
 
-	flow_end(flow, &reply);
+	flow_end(flow, &reply, PROBLEM_COUNT, false);
 }
 
 void flow_reply_json(struct flow *flow, int status, const char *body, size_t len)
@@ -75,10 +93,16 @@ void flow_reply_empty(struct flow *flow, int status, const char *headers)
 
 void flow_reply_stored(struct flow *flow, int status, const char *body, size_t len, bool replayed)
 {
+	bool refused = status >= 400;
+	struct reply reply = {.status = status,
+		.content_type = refused ? PROBLEM_TYPE : JSON_TYPE,
+		.headers = replayed ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n"
+				    : NO_STORE,
+		.body = body,
+		.body_len = len};
+
 	flow->app->counters.replays += replayed;
-	flow_reply(flow, status, status >= 400 ? PROBLEM_TYPE : JSON_TYPE,
-		replayed ? "Cache-Control: no-store\r\nIdempotent-Replayed: true\r\n" : NO_STORE,
-		body, len);
+	flow_end(flow, &reply, refused ? problem_of(body, len) : PROBLEM_COUNT, replayed);
 }
 
 static const char *problem_headers(enum problem problem, const char *headers)
@@ -102,7 +126,7 @@ void flow_fail_extra(
 		.body = body.data,
 		.body_len = body.len,
 		.no_store = true};
-	flow_end(flow, &reply);
+	flow_end(flow, &reply, problem, false);
 	buf_free(&body);
 }
 
@@ -158,6 +182,14 @@ void request_fail(struct conn *conn, const char *request_id, bool close, enum pr
 		.body_len = body.len,
 		.no_store = true, /* caches keep a 404 or a 410 unasked, for whoever asks next */
 		.close = close};
+	struct trail *trail = conn_trail(conn);
+	struct observation observation = {.trail = trail,
+		.request_id = request_id,
+		.conn = conn,
+		.status = reply.status,
+		.problem = problem,
+		.body_len = reply.body_len};
+	observe(conn_observer(conn), trail, &observation);
 	conn_reply(conn, &reply);
 	buf_free(&body);
 }
@@ -185,8 +217,10 @@ void *flow_new(size_t size, const struct request *request)
 	flow->priority = request->priority;
 	if (flow->stream != NULL)
 		stream_set_flow(flow->stream, flow);
-	if (flow->conn != NULL)
+	if (flow->conn != NULL) {
+		flow->trail = *conn_trail(flow->conn);
 		conn_set_flow(flow->conn, flow);
+	}
 	app->counters.in_work[flow->priority]++;
 	if (++app->counters.in_flight > app->counters.in_flight_peak)
 		app->counters.in_flight_peak = app->counters.in_flight;

@@ -12,6 +12,7 @@
 #include "proto/http.h"
 #include "proto/problem.h"
 #include "server/app.h"
+#include "server/observe.h"
 #include "server/shed.h"
 
 struct conn;
@@ -47,6 +48,7 @@ struct flow {
 	char request_id[REQUEST_ID_SIZE];
 	enum priority priority;
 	bool ended;
+	struct trail trail;
 };
 
 /* A zeroed flow of `size` bytes, of which struct flow is the first member; it works for the request's
@@ -66,6 +68,9 @@ void flow_fail_extra(
 void flow_fail_validation(struct flow *flow, const struct json_errors *errors);
 /* The refusal that fits a store's result other than DB_OK. */
 void flow_fail_db(struct flow *flow, enum db_result result);
+
+/* What the flow has waited for since it last said so: the first thing that a store's answer calls. */
+void flow_mark(struct flow *flow, enum trail_stage stage);
 
 /* Ends the flow without a reply: another one may begin for its request, where the client is still there. */
 void flow_release(struct flow *flow);

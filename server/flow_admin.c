@@ -195,6 +195,7 @@ static void event_created(struct pg_op *op, enum db_result result)
 	struct buf *reply = &admin->reply;
 	char opens[CLOCK_TEXT_SIZE];
 
+	flow_mark(&admin->flow, STAGE_POSTGRESQL);
 	if (admin_failed(admin, result))
 		return;
 	buf_printf(reply, "{\"id\":%lld,\"title\":", (long long)event->id);
@@ -287,6 +288,7 @@ static void performance_created(struct pg_op *op, enum db_result result)
 	struct admin *admin = op->owner;
 	const struct store_performance_create *create = &admin->store.performance;
 
+	flow_mark(&admin->flow, STAGE_POSTGRESQL);
 	if (admin_failed(admin, result))
 		return;
 	if (!create->found) {
@@ -335,6 +337,7 @@ static void queue_updated(struct pg_op *op, enum db_result result)
 	struct admin *admin = op->owner;
 	const struct store_queue_update *update = &admin->store.queue;
 
+	flow_mark(&admin->flow, STAGE_POSTGRESQL);
 	if (admin_failed(admin, result))
 		return;
 	if (!update->found) {

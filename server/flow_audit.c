@@ -1,6 +1,7 @@
 /* Are the books right?
  *   admin_audit_start -> audit_read -> end */
 #include "db/store_operators.h"
+#include "server/auditor.h"
 #include "server/flow.h"
 #include "server/flows.h"
 
@@ -28,10 +29,12 @@ static void audit_read(struct pg_op *op, enum db_result result)
 	const struct store_audit *store = &audit->store;
 	struct buf body = BUF_INIT(512);
 
+	flow_mark(&audit->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&audit->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 		return;
 	}
+	auditor_note(audit->flow.app->auditor, store);
 	buf_printf(&body,
 		"{\"double_sold\":%lld,\"negative_balances\":%lld,\"ledger_imbalance\":%lld,"
 		"\"orphan_holds\":%lld,\"unpublished_events\":%lld,\"checked_at\":\"%s\"}",

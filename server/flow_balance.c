@@ -29,6 +29,7 @@ static void balance_read(struct pg_op *op, enum db_result result)
 	const struct store_balance *store = &balance->store;
 	struct buf body = BUF_INIT(256);
 
+	flow_mark(&balance->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&balance->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 		return;

@@ -41,6 +41,8 @@ static void mark_freed(struct cancel *cancel)
 	const struct catalog_performance *performance = catalog_performance(
 		app->catalog, store->performance_id);
 
+	app->counters.refunds += store->was_paid;
+	app->counters.cancellations += !store->was_paid;
 	seat_map_drop(app->seat_maps, store->performance_id);
 	if (performance == NULL)
 		return;
@@ -57,6 +59,7 @@ static void cancelled(struct pg_op *op, enum db_result result)
 	struct cancel *cancel = op->owner;
 	const struct store_reply *reply = &cancel->store.reply;
 
+	flow_mark(&cancel->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&cancel->flow, result);
 		return;

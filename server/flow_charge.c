@@ -57,6 +57,7 @@ static void charged(struct pg_op *op, enum db_result result)
 	struct charge *charge = op->owner;
 	const struct store_reply *reply = &charge->store.reply;
 
+	flow_mark(&charge->keyed.flow, STAGE_POSTGRESQL);
 	if (result != DB_OK)
 		keyed_fail_db(&charge->keyed, result);
 	else if (charge->store.outcome == STORE_REPLY)

@@ -279,6 +279,7 @@ static void hold_locked(struct seat_lock *lock, enum seat_lock_result result)
 {
 	struct hold *hold = lock->owner;
 
+	flow_mark(&hold->keyed.flow, STAGE_REDIS);
 	hold->locked = lock->seat_count > 0 &&
 		       (result == SEAT_LOCK_OURS || result == SEAT_LOCK_AWAY);
 	switch (result) {
@@ -301,6 +302,7 @@ static void looked_up(struct pg_op *op, enum db_result result)
 {
 	struct hold *hold = op->owner;
 
+	flow_mark(&hold->keyed.flow, STAGE_POSTGRESQL);
 	if (result == DB_OK && hold->store.outcome == STORE_KEY_UNKNOWN) {
 		hold->lock.key_is_new = true;
 		acquire(hold);
@@ -424,6 +426,7 @@ static void hold_stored(struct pg_op *op, enum db_result result)
 	struct hold *hold = op->owner;
 	const struct store_reply *reply = &hold->store.reply;
 
+	flow_mark(&hold->keyed.flow, STAGE_POSTGRESQL);
 	if (result == DB_UNKNOWN) { /* it may be held: the lock stays until it lapses */
 		keyed_fail_db(&hold->keyed, result);
 		return;

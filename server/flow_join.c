@@ -73,6 +73,7 @@ static void joined(struct queue_op *op, enum db_result result)
 {
 	struct join *self = op->owner;
 
+	flow_mark(&self->flow, STAGE_REDIS);
 	if (result != DB_OK) {
 		/* Joining again finds the place, should there be one by now. */
 		flow_fail(&self->flow, result == DB_BUSY ? PROBLEM_BUSY : PROBLEM_UNAVAILABLE);
@@ -81,6 +82,7 @@ static void joined(struct queue_op *op, enum db_result result)
 		self->adopt.owner = self;
 		adopt_epoch(self->flow.app, self->event, 0, &self->adopt);
 	} else if (op->state == QUEUE_WAITING || op->state == QUEUE_ADMITTED) {
+		self->flow.app->counters.joins += op->created;
 		place_reply(&self->flow, op->created ? 201 : 200, self->event, op);
 	} else {
 		flow_fail(&self->flow, PROBLEM_UNAVAILABLE);

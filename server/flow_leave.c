@@ -24,6 +24,7 @@ void leave_start(const struct request *request)
 		flow_fail(&leave->flow, PROBLEM_INVALID_QUEUE_TOKEN);
 		return;
 	}
+	leave->flow.trail.user_id = token.user_id;
 	leave->queue = (struct queue_op){.done = left,
 		.owner = leave,
 		.event_id = token.event_id,
@@ -36,6 +37,7 @@ static void left(struct queue_op *op, enum db_result result)
 {
 	struct leave *leave = op->owner;
 
+	flow_mark(&leave->flow, STAGE_REDIS);
 	if (result == DB_OK)
 		flow_reply_empty(&leave->flow, 204, NULL);
 	else /* leaving twice is the same as leaving once */

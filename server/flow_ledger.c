@@ -40,6 +40,7 @@ static void ledger_read(struct pg_op *op, enum db_result result)
 	struct ledger *ledger = op->owner;
 	const struct store_reply *reply = &ledger->store.reply;
 
+	flow_mark(&ledger->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK)
 		flow_fail_db(&ledger->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 	else if (ledger->store.outcome != STORE_REPLY)

@@ -92,6 +92,7 @@ static void account_read(struct pg_op *op, enum db_result result)
 {
 	struct login *login = op->owner;
 
+	flow_mark(&login->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		/* Nothing can have happened: reading changes nothing. */
 		flow_fail_db(&login->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);

@@ -35,6 +35,7 @@ static void logged_out(struct pg_op *op, enum db_result result)
 	struct logout *logout = op->owner;
 	const struct store_revoke *store = &logout->store;
 
+	flow_mark(&logout->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&logout->flow, result);
 		return;

@@ -35,6 +35,7 @@ static void me_read(struct pg_op *op, enum db_result result)
 	struct me *me = op->owner;
 	const struct store_reply *reply = &me->store.reply;
 
+	flow_mark(&me->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK)
 		flow_fail_db(&me->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 	else if (me->store.outcome !=

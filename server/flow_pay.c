@@ -86,6 +86,7 @@ static void paid(struct pg_op *op, enum db_result result)
 	struct pay *pay = op->owner;
 	const struct store_reply *reply = &pay->store.reply;
 
+	flow_mark(&pay->keyed.flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		keyed_fail_db(&pay->keyed, result);
 		return;

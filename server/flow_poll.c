@@ -50,6 +50,7 @@ static void begin(struct poll *poll, const struct poll_place *place)
 	const struct queue_token *token = &place->token;
 	struct app *app = poll->flow.app;
 
+	poll->flow.trail.user_id = token->user_id;
 	poll->event = catalog_event(app->catalog, token->event_id);
 	if (poll->event == NULL) { /* our own token: the catalog is not loaded yet */
 		flow_fail(&poll->flow, PROBLEM_UNAVAILABLE);
@@ -145,6 +146,7 @@ static void polled(struct queue_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
 
+	flow_mark(&poll->flow, STAGE_REDIS);
 	if (result != DB_OK) {
 		reply_stale(poll);
 	} else if (op->state == QUEUE_GONE) {
@@ -196,6 +198,7 @@ static void number_read(struct pg_op *op, enum db_result result)
 {
 	struct poll *poll = op->owner;
 
+	flow_mark(&poll->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		reply_stale(poll);
 	} else if (!poll->shuffle.found) { /* it had ended when the list was closed */

@@ -35,6 +35,7 @@ static void reservation_read(struct pg_op *op, enum db_result result)
 {
 	struct one_reservation *one = op->owner;
 
+	flow_mark(&one->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) /* reading changes nothing */
 		flow_fail_db(&one->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 	else if (one->store.outcome != STORE_REPLY)

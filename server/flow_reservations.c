@@ -41,6 +41,7 @@ static void page_done(struct pg_op *op, enum db_result result)
 	struct reservations *mine = op->owner;
 	const struct store_reply *reply = &mine->store.reply;
 
+	flow_mark(&mine->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) /* reading changes nothing */
 		flow_fail_db(&mine->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);
 	else

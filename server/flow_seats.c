@@ -75,6 +75,8 @@ static void get_map(struct seats *seats)
 	struct seat_bodies *bodies = seat_map_young(app->seat_maps, seats->performance_id);
 
 	catalog_touch(catalog_performance(app->catalog, seats->performance_id)->event);
+	app->counters.seat_map_hits += bodies != NULL;
+	app->counters.seat_map_misses += bodies == NULL;
 	if (bodies != NULL)
 		map_had(&seats->map, bodies);
 	else

@@ -132,6 +132,7 @@ static void shuffle_read(struct pg_op *op, enum db_result result)
 	struct buf body = BUF_INIT(SHUFFLE_BODY_MAX);
 	char opened[CLOCK_TEXT_SIZE];
 
+	flow_mark(&shuffle->flow, STAGE_POSTGRESQL);
 	if (!was_read(shuffle, result))
 		return;
 	clock_format(store->opened_unix_ms, opened);
@@ -166,6 +167,7 @@ static void list_checked(struct pg_op *op, enum db_result result)
 	struct shuffle *shuffle = op->owner;
 	struct store_shuffle_page *list = &shuffle->list;
 
+	flow_mark(&shuffle->flow, STAGE_POSTGRESQL);
 	if (!was_read(shuffle, result))
 		return;
 	list->op.done = list_read;
@@ -196,6 +198,7 @@ static void list_read(struct pg_op *op, enum db_result result)
 	const struct store_shuffle_page *list = &shuffle->list;
 	int64_t last = list->after + (int64_t)list->count;
 
+	flow_mark(&shuffle->flow, STAGE_POSTGRESQL);
 	if (!was_read(shuffle, result))
 		return;
 	struct buf body = BUF_INIT(SHUFFLE_BODY_MAX + ENTRANT_JSON_MAX * list->count);

@@ -153,6 +153,7 @@ static void signed_up(struct pg_op *op, enum db_result result)
 	struct signup *signup = op->owner;
 	struct buf body = BUF_INIT(REPLY_MAX);
 
+	flow_mark(&signup->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		flow_fail_db(&signup->flow, result);
 		return;

@@ -207,6 +207,14 @@ bool hasher_make(struct hasher *hasher, struct hasher_job *job)
 	return queue(hasher, job, true);
 }
 
+unsigned hasher_waiting(struct hasher *hasher)
+{
+	pthread_mutex_lock(&hasher->mutex);
+	unsigned waiting = hasher->waiting_count;
+	pthread_mutex_unlock(&hasher->mutex);
+	return waiting;
+}
+
 static void stop_worker(struct hasher *hasher)
 {
 	pthread_mutex_lock(&hasher->mutex);

@@ -42,6 +42,9 @@ void hasher_free(struct hasher *hasher);
 bool hasher_verify(struct hasher *hasher, struct hasher_job *job);
 bool hasher_make(struct hasher *hasher, struct hasher_job *job);
 
+/* Jobs that wait behind the one at work. */
+unsigned hasher_waiting(struct hasher *hasher);
+
 /* A new hash, NUL-terminated. Blocks: for the commands, not for the loop. */
 void hasher_hash_now(
 	const char *password, unsigned memory_kib, unsigned passes, char hash[HASHER_HASH_SIZE]);

@@ -57,6 +57,7 @@ static void identified(struct pg_op *op, enum db_result result)
 {
 	struct identify *identify = op->owner;
 
+	flow_mark(&identify->flow, STAGE_POSTGRESQL);
 	if (result != DB_OK) {
 		/* It may have happened, and can again: whoever is there already is found. */
 		flow_fail_db(&identify->flow, result == DB_UNKNOWN ? DB_UNAVAILABLE : result);

@@ -33,6 +33,7 @@
 #include "proto/reply.h"
 #include "server/app.h"
 #include "server/flow.h"
+#include "server/observe.h"
 #include "server/route.h"
 #include "server/stream.h"
 
@@ -69,7 +70,7 @@ struct conn {
 	struct net *net;
 	int fd;
 	enum conn_state state;
-	uint64_t begun_ms; /* the request's first byte */
+	struct trail trail; /* of the request at hand */
 	uint64_t deadline_ms; /* of the state; none in CONN_WORK and CONN_STREAM */
 	bool reading; /* the read event is armed */
 	bool writing; /* the write event is armed */
@@ -143,7 +144,7 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
 	net->in_work += state == CONN_WORK;
 	conn->state = state;
 	TAILQ_INSERT_TAIL(&net->lists[state], conn, link);
-	uint64_t from = state == CONN_BODY ? conn->begun_ms : clock_mono_ms();
+	uint64_t from = state == CONN_BODY ? conn->trail.begun_us / 1000 : clock_mono_ms();
 	conn->deadline_ms = from + (uint64_t)state_limit_ms(&net->app->settings, state);
 }
 
@@ -409,6 +410,7 @@ static void conn_refuse(struct conn *conn, enum http_parse how)
 	char id[REQUEST_ID_SIZE];
 
 	conn_set_state(conn, CONN_WORK);
+	trail_routed(&conn->trail, ROUTE_INVALID);
 	request_id_make(http_header(conn->parser, "x-request-id"), id);
 	request_fail(conn, id, true, problems[how], NULL);
 }
@@ -420,14 +422,15 @@ static void conn_input(struct conn *conn, const char *bytes, size_t len)
 	while (len > 0 && !conn->dead && conn->state != CONN_WORK && conn->stream == NULL &&
 		!conn->close_after) {
 		size_t taken = 0;
+
+		if (conn->state == CONN_IDLE)
+			trail_begin(&conn->trail);
 		enum http_parse how = http_parser_feed(conn->parser, bytes, len, &taken);
 
 		bytes += taken;
 		len -= taken;
-		if (conn->state == CONN_IDLE && http_parser_begun(conn->parser)) {
-			conn->begun_ms = clock_mono_ms();
+		if (conn->state == CONN_IDLE && http_parser_begun(conn->parser))
 			conn_set_state(conn, CONN_HEAD);
-		}
 		if (how == HTTP_WHOLE) {
 			conn_set_state(conn, CONN_WORK);
 			route_request(conn->net->app, conn, conn->parser);
@@ -456,6 +459,16 @@ static void conn_input(struct conn *conn, const char *bytes, size_t len)
 struct http_parser *conn_parser(struct conn *conn)
 {
 	return conn->parser;
+}
+
+struct trail *conn_trail(struct conn *conn)
+{
+	return &conn->trail;
+}
+
+struct observer *conn_observer(const struct conn *conn)
+{
+	return conn->net->app->observer;
 }
 
 const struct address *conn_peer(const struct conn *conn)

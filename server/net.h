@@ -12,9 +12,11 @@ struct app;
 struct conn;
 struct flow;
 struct http_parser;
+struct observer;
 struct reply;
 struct server_event;
 struct stream;
+struct trail;
 
 /* Takes the address. NULL with the reason in `why`. */
 struct net *net_new(struct app *app, char *why, size_t why_size);
@@ -37,6 +39,10 @@ unsigned net_connections_max(const struct net *net);
 
 /* The parsed request of a connection. */
 struct http_parser *conn_parser(struct conn *conn);
+
+/* What is known of that request, and whom its end is told. */
+struct trail *conn_trail(struct conn *conn);
+struct observer *conn_observer(const struct conn *conn);
 
 /* Whom the connection is with: a client, or a proxy. */
 const struct address *conn_peer(const struct conn *conn);

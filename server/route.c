@@ -230,6 +230,7 @@ static bool pass_guard(const struct request *request, enum guard guard)
 
 static void start(struct request *request, const struct route *route)
 {
+	conn_trail(request->conn)->user_id = request->user_id;
 	if (route->guard != GUARD_NONE && !pass_guard(request, route->guard))
 		return;
 	if (pass_limit(request, route->limit))
@@ -259,7 +260,6 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 	unsigned method = http->method == HTTP_HEAD ? HTTP_GET : http->method;
 	unsigned allowed = 0;
 
-	app->counters.requests++;
 	request_id_make(http_header(parser, "x-request-id"), id);
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		const struct route *route = &routes[i];
@@ -270,6 +270,7 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		if (route->method != method)
 			continue;
 		request.priority = route->priority;
+		trail_routed(conn_trail(conn), ROUTE_TABLE + (unsigned)i);
 		if (route->guard == GUARD_NONE)
 			start(&request, route);
 		else
@@ -286,12 +287,38 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 		allowed = HTTP_GET;
 	if (http->method == HTTP_OPTIONS && strcmp(http->path, "*") == 0)
 		allowed = ALL_METHODS;
-	if (allowed != 0 && http->method == HTTP_OPTIONS)
+	bool options = allowed != 0 && http->method == HTTP_OPTIONS;
+	trail_routed(conn_trail(conn), options ? ROUTE_OPTIONS : ROUTE_UNKNOWN);
+	if (options)
 		reply_options(&request, allowed);
 	else if (allowed != 0)
 		refuse_method(&request, allowed);
 	else
 		request_fail(conn, id, false, PROBLEM_NOT_FOUND, NULL);
+}
+
+static const struct {
+	const char *method, *path;
+} no_routes[ROUTE_TABLE] = {[ROUTE_INVALID] = {"invalid", "invalid"},
+	[ROUTE_UNKNOWN] = {"other", "unknown"},
+	[ROUTE_OPTIONS] = {"OPTIONS", "any"}};
+
+unsigned route_count(void)
+{
+	return ROUTE_TABLE + (unsigned)ARRAY_LEN(routes);
+}
+
+const char *route_method(unsigned route)
+{
+	CHECK(route < route_count());
+	return route < ROUTE_TABLE ? no_routes[route].method
+				   : http_method_name(routes[route - ROUTE_TABLE].method);
+}
+
+const char *route_path(unsigned route)
+{
+	CHECK(route < route_count());
+	return route < ROUTE_TABLE ? no_routes[route].path : routes[route - ROUTE_TABLE].path;
 }
 
 void routes_print(FILE *out)

@@ -27,6 +27,7 @@
 #include "proto/token.h"
 #include "server/adopt.h"
 #include "server/app.h"
+#include "server/auditor.h"
 #include "server/authenticate.h"
 #include "server/catalog.h"
 #include "server/docs.h"
@@ -35,9 +36,12 @@
 #include "server/keys.h"
 #include "server/known_people.h"
 #include "server/limits.h"
+#include "server/loop_lag.h"
 #include "server/net.h"
+#include "server/observe.h"
 #include "server/outbox.h"
 #include "server/revocations.h"
+#include "server/route.h"
 #include "server/seat_map.h"
 #include "server/shuffler.h"
 #include "server/stream.h"
@@ -198,6 +202,9 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 {
 	app->base = event_base_new();
 	CHECK(app->base != NULL);
+	app->observer = observer_new(route_count());
+	app->loop_lag = loop_lag_new(app->base);
+	histogram_init(&app->eta_checks.errors_us, &histogram_waits_us);
 	clock_turn();
 	make_keys(app);
 	if (!open_identity_provider(app, why, why_size) || !open_redis(app, why, why_size) ||
@@ -216,6 +223,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->shuffler = shuffler_new(app);
 	app->ticker = ticker_new(app);
 	app->sweeper = sweeper_new(app);
+	app->auditor = auditor_new(app);
 	if (!outbox_new(app, &app->outbox, why, why_size))
 		return false;
 	app->streams = streams_new(app);
@@ -249,11 +257,14 @@ static void app_close(struct app *app)
 		ticker_free(app->ticker);
 		shuffler_free(app->shuffler);
 		sweeper_free(app->sweeper);
+		auditor_free(app->auditor);
 		outbox_free(app->outbox);
 		catalog_free(app->catalog);
 	}
 	if (app->locks != NULL)
 		seat_locks_free(app->locks);
+	observer_free(app->observer);
+	loop_lag_free(app->loop_lag);
 	docs_free(app->docs);
 	web_files_free(app->web_files);
 	token_key_free(app->token_key);

@@ -47,6 +47,8 @@ static void swept(struct pg_op *op, enum db_result result)
 	struct sweeper *sweeper = op->owner;
 	const struct store_sweep *store = &sweeper->store;
 
+	if (result == DB_OK)
+		sweeper->app->counters.expiries += (uint64_t)store->swept;
 	if (result == DB_OK && (store->swept == SWEEP_LIMIT || store->keys_dropped == SWEEP_LIMIT ||
 				       store->revocations_dropped == SWEEP_LIMIT ||
 				       store->events_dropped == SWEEP_LIMIT)) {

@@ -24,6 +24,19 @@ struct tick {
 	struct catalog_event *event;
 };
 
+/* By the rate that people were told of: before this tick changes it. */
+static void check_eta(const struct tick *tick)
+{
+	struct eta_line line = {.now_ms = tick->queue.now_ms,
+		.waiting = tick->queue.waiting,
+		.admitted_total = tick->queue.admitted_total,
+		.abandoned_total = tick->queue.abandoned_total,
+		.rate = &tick->event->rate,
+		.paused = tick->event->row.queue_paused};
+
+	eta_check(&tick->event->eta, &tick->app->eta_checks, &line);
+}
+
 static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 {
 	struct tick *tick = (struct tick *)queue_tick;
@@ -35,9 +48,12 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 	} else if (result == DB_OK) {
 		event->waiting = queue_tick->waiting;
 		event->live = queue_tick->live;
+		event->holding = queue_tick->holding;
+		event->joined_total = queue_tick->joined_total;
 		event->admitted_total = queue_tick->admitted_total;
 		event->abandoned_total = queue_tick->abandoned_total;
 		event->shuffle = queue_tick->shuffle;
+		check_eta(tick);
 		if (event->waiting > 0)
 			queue_rate_measure(
 				&event->rate, queue_tick->now_ms, queue_tick->admitted_total);

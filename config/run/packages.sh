@@ -2,7 +2,7 @@
 # packages.sh SECTION…: installs what is missing of these sections of config/run/packages, through
 # apt-get, with sudo where not root. Where nothing is missing it only asks dpkg, and says nothing.
 #
-# Installing must start no PostgreSQL, Redis, nginx or webdis of the system's, neither now nor at the next boot:
+# Installing must start no PostgreSQL, Redis, nginx, webdis or Prometheus of the system's, neither now nor at the next boot:
 # the part that runs as root (`packages.sh --install PACKAGE…`) sees to that and leaves no trace of it.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
@@ -109,7 +109,7 @@ put_back() {
 }
 
 # Those of them that were not there before.
-services=(redis-server nginx webdis)
+services=(redis-server nginx webdis prometheus)
 
 disable() {
 	if [ -d /run/systemd/system ]; then

@@ -161,7 +161,7 @@ static bool are_on_their_way(const struct drama *drama)
 	freeReplyObject(reply);
 	redisFree(connection);
 	return locked && instance_metric(instance, "onsale_in_flight") >= 3 &&
-	       instance_metric(instance, "onsale_postgresql_backlog_milliseconds") == 0;
+	       instance_metric(instance, "onsale_postgresql_backlog_seconds") == 0;
 }
 
 static void freeze_one(struct drama *drama)

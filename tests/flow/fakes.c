@@ -42,6 +42,7 @@ struct stage *stage_open(void)
 	stage->app.settings.pay_currency = currency;
 	stage->app.base = event_base_new();
 	stage->app.keys = keys_new(&stage->app);
+	stage->app.observer = observer_new(1);
 	stage->app.token_key = token_key_new(secret, strlen(secret));
 	stage->app.locks = (struct seat_locks *)stage; /* never looked into */
 	event = (struct catalog_event){.row = {.id = 3, .queue_enabled = true}};
@@ -57,6 +58,7 @@ void stage_close(struct stage *stage)
 	for (size_t i = 0; i < stage->conn_count; i++)
 		http_parser_free(stage->conns[i].parser);
 	keys_free(stage->app.keys);
+	observer_free(stage->app.observer);
 	token_key_free(stage->app.token_key);
 	event_base_free(stage->app.base);
 }
@@ -84,6 +86,7 @@ struct conn *stage_post(struct stage *stage, void (*start)(const struct request 
 		path, key[0] != '\0' ? "Idempotency-Key: " : "", key, key[0] != '\0' ? "\r\n" : "",
 		pass != NULL ? "X-Queue-Pass: " : "", pass != NULL ? pass : "",
 		pass != NULL ? "\r\n" : "", strlen(body), body);
+	conn->stage = stage;
 	conn->parser = http_parser_new();
 	cr_assert_eq(http_parser_feed(conn->parser, bytes, (size_t)len, &taken), HTTP_WHOLE);
 	snprintf(id, sizeof id, "request-%zu", stage->conn_count);
@@ -151,6 +154,16 @@ void stage_answer_hold(struct stage *stage, enum db_result result, enum store_ou
 struct http_parser *conn_parser(struct conn *conn)
 {
 	return conn->parser;
+}
+
+struct trail *conn_trail(struct conn *conn)
+{
+	return &conn->trail;
+}
+
+struct observer *conn_observer(const struct conn *conn)
+{
+	return conn->stage->app.observer;
 }
 
 void conn_set_flow(struct conn *conn, struct flow *flow)

@@ -19,6 +19,8 @@ enum { STAGE_MAX = 16 };
 struct conn {
 	struct http_parser *parser;
 	struct flow *flow;
+	struct stage *stage;
+	struct trail trail;
 	int replies; /* how many it got: never more than one */
 	int status;
 	bool replayed;

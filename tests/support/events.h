@@ -25,6 +25,8 @@ enum events_result {
 /* Asks, and reads the head; the test fails where that is not 200 and text/event-stream. receive_bytes: as for
  * wire_open. */
 void events_open(struct events *events, int port, const struct call *call, int receive_bytes);
+/* … for the same, told by its bytes. */
+void events_open_raw(struct events *events, int port, const char *request, int receive_bytes);
 void events_close(struct events *events);
 void events_reset(struct events *events); /* as a client does that dies */
 

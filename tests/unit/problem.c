@@ -92,3 +92,20 @@ Test(problem, takes_detail_and_extra)
 	cr_expect_eq(json_integer_value(json_object_get(document, "status")), 409);
 	json_decref(document);
 }
+
+Test(problem, a_document_says_which_one_it_is)
+{
+	struct buf out = BUF_INIT(4096);
+
+	for (unsigned i = 0; i < PROBLEM_COUNT; i++) {
+		buf_clear(&out);
+		problem_write(&out, (enum problem)i, "\"code\":\"internal\"", "id-1",
+			",\"code\":\"busy\"");
+		cr_expect_eq(problem_of(out.data, out.len), i);
+	}
+	static const char *const none[] = {
+		"", "{}", "{\"code\":\"nothing_of_ours\"}", "{\"code\":\"", "{\"code\":\"busy"};
+	for (size_t i = 0; i < ARRAY_LEN(none); i++)
+		cr_expect_eq(problem_of(none[i], strlen(none[i])), PROBLEM_COUNT, "%s", none[i]);
+	buf_free(&out);
+}

@@ -18,8 +18,10 @@ function modules() {
 	return folder;
 }
 
+// The page's and the console's.
 async function dictionary(language) {
-	return (await import(pathToFileURL(path.join(modules(), `${language}.js`)))).default;
+	const load = async (name) => (await import(pathToFileURL(path.join(modules(), `${name}.js`)))).default;
+	return { ...await load(language), ...await load(`console_${language}`) };
 }
 
 module.exports = { dictionary };

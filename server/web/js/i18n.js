@@ -31,6 +31,11 @@ export function setLanguage(name) {
 	location.reload();
 }
 
+// Of a page that has more to say: {en, ko}, with other keys than those that there are.
+export function addWords(more) {
+	Object.assign(words, more[language]);
+}
+
 export function has(key) {
 	return key in words;
 }

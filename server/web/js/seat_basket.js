@@ -62,7 +62,7 @@ export function createBasket(hall, { hold, drop, door }) {
 		empty.hidden = count > 0;
 		element.classList.toggle("is-empty", count === 0);
 		setText(sum, count > 0 ? t("seats.sum", { n: count, total }) : "");
-		setText(button, busy ? t("seats.holding") : t("seats.hold", { n: count }));
+		setText(button, busy ? t("seats.holding") : count === 0 ? t("seats.hold_none") : t("seats.hold", { n: count }));
 		button.setAttribute("aria-disabled", String(busy || count === 0));
 		button.classList.toggle("is-busy", busy);
 		showDoor();

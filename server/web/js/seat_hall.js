@@ -13,10 +13,10 @@ export function seatName(seat) {
 }
 
 export class Hall {
-	constructor(seats, shape, currency) {
+	constructor(seats, room, currency) {
 		this.seats = seats;
 		this.currency = currency;
-		this.layout = layOut(seats, shape);
+		this.layout = layOut(seats, room);
 		this.states = Uint8Array.from(seats, (seat) => STATE_OF[seat.status]);
 		this.picked = new Set();
 		this.indexes = new Map(seats.map((seat, index) => [seat.id, index]));

@@ -3,8 +3,9 @@
 // distance from one seat to the next. Nothing here draws.
 
 const SECTION_GAP = 3.4; // holds the letters of the rows
-const TIER_GAP = 3; // holds the names of the sections
-const STAGE_DEPTH = 5;
+const TIER_GAP = 3; // holds the names of the sections, where a unit is large enough
+const NAME_PX = 19; // what a name needs
+const STAGE_DEPTH = 4;
 
 const names = new Intl.Collator(undefined, { numeric: true });
 
@@ -84,24 +85,24 @@ function gridOf(layout) {
 }
 
 // Sections of one price, side by side as far as `widest` goes; lines follow each other away from the stage.
-function arrange(sections, tiers, widest) {
+function arrange(tiers, widest, gap) {
 	const lines = tiers.flatMap((tier) => cutTier(tier.sections, widest));
 	const widths = lines.map((line) =>
 		line.reduce((sum, s) => sum + s.columns, 0) + SECTION_GAP * (line.length + 1));
-	const depths = lines.map((line) => Math.max(...line.map((s) => s.depth)) + TIER_GAP);
+	const depths = lines.map((line) => Math.max(...line.map((s) => s.depth)) + gap);
 	return {
-		lines, widths, depths, width: Math.max(...widths, 12),
+		lines, widths, depths, gap, width: Math.max(...widths, 12),
 		height: STAGE_DEPTH + depths.reduce((sum, depth) => sum + depth, 0) + 1,
 	};
 }
 
-// Of several arrangements the one that shows the seats largest in a room of this shape (width over height).
-function bestArrangement(sections, tiers, count, shape) {
+// Of several arrangements the one that shows the seats largest in this room (pixels).
+function bestArrangement(sections, tiers, count, room, gap = TIER_GAP) {
 	const least = Math.max(10, ...sections.map((section) => section.columns));
 	let best = null;
 	for (const factor of [0, 1, 1.5, 2, 2.5, 3, 4]) {
-		const tried = arrange(sections, tiers, Math.max(least, Math.sqrt(count) * factor));
-		tried.scale = Math.min(shape / tried.width, 1 / tried.height);
+		const tried = arrange(tiers, Math.max(least, Math.sqrt(count) * factor), gap);
+		tried.scale = Math.min(room.width / tried.width, room.height / tried.height);
 		if (best === null || tried.scale > best.scale)
 			best = tried;
 	}
@@ -109,10 +110,12 @@ function bestArrangement(sections, tiers, count, shape) {
 }
 
 // {count, x, y, row, column: of each seat; cells, sections, tiers: [{price, sections}], width, height, bend, stageDepth}
-export function layOut(seats, shape = 1) {
+export function layOut(seats, room) {
 	const sections = listSections(seats).map(measure);
 	const tiers = listTiers(sections);
-	const { lines, widths, depths, width, height } = bestArrangement(sections, tiers, seats.length, shape);
+	const { scale } = bestArrangement(sections, tiers, seats.length, room);
+	const { lines, widths, depths, gap, width, height } = bestArrangement(sections, tiers, seats.length, room,
+		Math.max(TIER_GAP, Math.min(3 * TIER_GAP, NAME_PX / scale)));
 	const rise = Math.min(2.6, width * 0.04);
 	const bend = (x) => rise * ((x - width / 2) / (width / 2)) ** 2;
 	const layout = {
@@ -120,7 +123,7 @@ export function layOut(seats, shape = 1) {
 		x: new Float32Array(seats.length), y: new Float32Array(seats.length),
 		column: new Uint16Array(seats.length), row: new Array(seats.length),
 	};
-	let top = STAGE_DEPTH + TIER_GAP;
+	let top = STAGE_DEPTH + gap;
 	lines.forEach((line, nth) => {
 		let left = (width - widths[nth]) / 2 + SECTION_GAP;
 		for (const section of line) {

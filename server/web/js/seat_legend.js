@@ -16,7 +16,7 @@ function priceItem(hall, tier, nth) {
 }
 
 function stateItem(name) {
-	return h("li", {}, h("span", { class: `state-mark is-${name}`, "aria-hidden": "true" }), t(`seats.state_${name}`));
+	return h("li", {}, h("span", { class: `state-mark is-${name}`, "aria-hidden": "true" }), t(`seats.mark_${name}`));
 }
 
 export function createLegend(hall) {

@@ -172,21 +172,33 @@ function paintStage(ctx, scene, at) {
 	ctx.fillText(words.stage, at.x(middle), at.y((bottom + 0.5) / 2 + 0.2));
 }
 
+// Where a section goes past an edge the letters of its rows stay in sight, on a strip of ground over its seats.
+function paintStrip(ctx, left, px, top, bottom, colours) {
+	ctx.fillStyle = colours.ground;
+	ctx.fillRect(left, top - px, 2 * px, bottom - top + 2 * px);
+}
+
 function paintRowLetters(ctx, scene, at, section) {
 	const { layout, colours, view } = scene;
 	const every = view.scale >= LETTERS_FROM ? 1 : 5;
 	const px = Math.min(15, Math.max(10, view.scale * 0.62)) * at.ratio;
+	const away = Math.max(0.75 * view.scale * at.ratio, px * 0.7);
+	const left = at.x(section.left) - away, right = at.x(section.left + section.columns) + away;
+	if (right < 2 * px || left > at.width - 2 * px)
+		return;
+	const [top, bottom] = [section.rows[0], section.rows.at(-1)].map((row) => at.y(layout.y[row.seats[0]]));
+	if (left < px)
+		paintStrip(ctx, 0, px, top, bottom, colours);
+	if (right > at.width - px)
+		paintStrip(ctx, at.width - 2 * px, px, top, bottom, colours);
 	ctx.font = `500 ${px}px ${colours.font}`;
 	ctx.fillStyle = colours.quiet;
 	section.rows.forEach((row, nth) => {
-		if (nth % every !== 0)
+		const y = at.y(layout.y[row.seats[0]]), other = at.y(layout.y[row.seats.at(-1)]);
+		if (nth % every !== 0 || y < -px || y > at.height + px)
 			return;
-		for (const [index, side] of [[row.seats[0], -1], [row.seats[row.seats.length - 1], 1]]) {
-			const x = at.x(layout.x[index] + side * 1.25);
-			const y = at.y(layout.y[index]);
-			if (x > -50 && y > -50 && x < at.width + 50 && y < at.height + 50)
-				ctx.fillText(row.name, x, y);
-		}
+		ctx.fillText(row.name, Math.max(px, left), y);
+		ctx.fillText(row.name, Math.min(at.width - px, right), other);
 	});
 }
 

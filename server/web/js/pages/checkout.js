@@ -6,7 +6,7 @@ import { t, money, dateTime } from "../i18n.js";
 import { call, ApiError, NetworkError, errorText } from "../api.js";
 import { countdown, clockText } from "../clock.js";
 import { once, pending, forget } from "../once.js";
-import { findPerformance } from "../performances.js";
+import { findPerformances } from "../catalog.js";
 import { needSession } from "../session.js";
 import { setTitle } from "../header.js";
 import * as line from "../line.js";
@@ -323,7 +323,8 @@ export async function show(page, [id]) {
 		return undefined;
 	const [{ data: reservation }, { data: me }] = await Promise.all([
 		call("GET", `/v1/reservations/${id}`), call("GET", "/v1/me")]);
-	const place = await findPerformance(reservation.performance_id).catch(() => null);
+	const known = await findPerformances([reservation.performance_id]).catch(() => new Map());
+	const place = known.get(reservation.performance_id) ?? null;
 	const checkout = new Checkout(page, reservation, me, place);
 	checkout.show();
 	checkout.resume();

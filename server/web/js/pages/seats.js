@@ -7,7 +7,8 @@ import * as store from "../store.js";
 import { now, countdown } from "../clock.js";
 import { once, pending } from "../once.js";
 import { goToLogin } from "../session.js";
-import { performanceOf } from "../performances.js";
+import * as line from "../line.js";
+import { eventWithDates } from "../catalog.js";
 import { FREE } from "../seat_paint.js";
 import { Hall, seatName } from "../seat_hall.js";
 import { createSeatMap } from "../seat_map.js";
@@ -20,7 +21,8 @@ const LIMIT_FIRST = 10; // until a refusal says how many seats one person may ha
 const PASS_CODES = ["queue_pass_required", "queue_pass_invalid", "queue_pass_expired"];
 
 class SeatsPage {
-	constructor(eventId, performanceId, { event, performance }, hall) {
+	constructor(event, performance, hall) {
+		const eventId = event.id, performanceId = performance.id;
 		Object.assign(this, { eventId, performanceId, event, performance, hall });
 		this.busy = false;
 		this.stopped = false;
@@ -125,6 +127,12 @@ class SeatsPage {
 		this.changed();
 	}
 
+	// The place is looked at again: the line does not send back here whoever has no pass.
+	passRefused(code) {
+		line.wake();
+		this.sayLine(code);
+	}
+
 	sayLine(code) {
 		this.say("warn", h("p", {}, t(`seats.${code}`)),
 			h("p", {}, h("a", { class: "button compact", href: `#/line/${this.eventId}` }, t("seats.to_line"))));
@@ -217,7 +225,7 @@ class SeatsPage {
 		else if (error.code === "seat_unavailable")
 			this.lose(error.data.seat_ids.map((id) => this.hall.indexes.get(id)));
 		else if (PASS_CODES.includes(error.code))
-			this.sayLine(error.code);
+			this.passRefused(error.code);
 		else if (error.status === 422)
 			this.tooMany(error);
 		else if (error.status >= 500 || error.code === "request_in_flight")
@@ -284,18 +292,19 @@ class SeatsPage {
 	}
 }
 
-// The shape of the room that the map will have, so that sections are laid out for it.
-function roomShape() {
-	const wide = innerWidth > 960;
-	return wide ? (Math.min(innerWidth, 1360) - 440) / Math.max(420, innerHeight - 300) : innerWidth / (innerHeight * 0.55);
+// About the room that the map will have, so that sections are laid out for it.
+function room() {
+	return innerWidth > 960 ? { width: Math.min(innerWidth, 1360) - 440, height: Math.max(420, innerHeight - 340) }
+		: { width: innerWidth - 40, height: innerHeight * 0.5 };
 }
 
 export async function show(page, [eventId, performanceId]) {
-	const [found, { data }] = await Promise.all([performanceOf(eventId, performanceId),
+	const [{ event, dates }, { data }] = await Promise.all([eventWithDates(eventId),
 		call("GET", `/v1/performances/${performanceId}/seats`, { anonymous: true })]);
-	if (found === null)
+	const performance = dates.find((date) => date.id === performanceId);
+	if (performance === undefined)
 		throw new ApiError(404, { code: "performance_not_found" }, null);
-	const shown = new SeatsPage(eventId, performanceId, found, new Hall(data.seats, roomShape()));
+	const shown = new SeatsPage(event, performance, new Hall(data.seats, room()));
 	shown.build(page);
 	shown.start();
 	return () => shown.stop();
