@@ -16,7 +16,7 @@ import("./app.js").then(() => {
 		sessionStorage.removeItem(TRIES);
 }).catch((error) => {
 	const count = tries() + 1;
-	console.error(error);
+	console.warn(error);
 	if (count > TRIES_MAX)
 		return;
 	sessionStorage.setItem(TRIES, String(count));
