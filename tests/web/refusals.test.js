@@ -34,7 +34,7 @@ webTest("a join that is refused is tried again when the server allows it", async
 	const came = await refuse(visitor.page, "POST", `**/v1/events/${sale.event}/queue`);
 	await visitor.at(`#/event/${sale.event}`);
 	await visitor.page.getByRole("link", { name: t("event.join") }).click();
-	await visitor.page.getByRole("status").filter({ hasText: t("error.busy") }).waitFor();
+	await visitor.page.getByRole("status").filter({ hasText: t("line.joinBusy") }).waitFor();
 	await visitor.picture("a join that was refused");
 	await visitor.page.getByRole("heading", { level: 1, name: t("line.nextTitle") }).waitFor();
 	assert.strictEqual(came.length, 2);
