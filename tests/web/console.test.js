@@ -91,7 +91,7 @@ webTest("a pause stops the line, and who waits reads so", async ({ site, visit }
 	assert.strictEqual((await site.ask("GET", `/v1/events/${event}/queue`)).paused, true);
 	await shopper.page.getByText(said("line.paused")).first().waitFor();
 	await page.getByRole("button", { name: t("resume") }).click();
-	await page.getByText(t("is_open")).waitFor();
+	await page.getByText(t("is_open"), { exact: true }).waitFor();
 	await shopper.page.getByText(said("line.paused")).first().waitFor({ state: "hidden" });
 });
 
@@ -112,13 +112,13 @@ webTest("a greater capacity lets more people in, and the message comes to who wa
 	await shopper.page.getByText("The doors open at nine").waitFor();
 
 	await page.getByLabel(t("field.capacity")).fill("3");
-	await page.getByLabel(t("field.rate")).fill("50");
+	await page.getByLabel(t("field.rate")).fill("60");
 	await apply.click();
-	await page.getByText(t("in_force_now", { text: [t("now.capacity", { n: 3 }), t("now.admit_per_second", { n: 50 })].join(" · ") }))
+	await page.getByText(t("in_force_now", { text: [t("now.capacity", { n: 3 }), t("now.admit_per_second", { n: 60 })].join(" · ") }))
 		.waitFor();
 	await until("three to be let in", async () => await tile(page, "inside").textContent() === "3");
 	const line = await site.ask("GET", `/v1/events/${event}/queue`);
-	assert.deepStrictEqual([line.capacity, line.admit_per_second, line.active], [3, 50, 3]);
+	assert.deepStrictEqual([line.capacity, line.admit_per_second, line.active], [3, 60, 3]);
 });
 
 webTest("by keys alone; and a number that cannot be is not sent", async ({ site, visit }) => {

@@ -11,8 +11,8 @@ const { chromium } = require("playwright-core");
 const { World, until } = require("../openapi/servers");
 const { dictionary } = require("./dictionaries");
 
-const LIMIT_MS = 60000;
-const WAIT_MS = 15000;
+const LIMIT_MS = 120000;
+const WAIT_MS = 20000;
 const FUTURE = "2100-01-01T00:00:00Z";
 const PASSWORD = "a good password";
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };

@@ -18,7 +18,8 @@ export class AuditPanel {
 		this.verdict = h("p", { class: "verdict", role: "status" }, t("console.audit.asking"));
 		this.rows = h("tbody");
 		this.when = h("p", { class: "hint" });
-		this.button = h("button", { class: "button", type: "button", onclick: () => this.#ask() }, t("console.audit.ask"));
+		this.button = h("button", { class: "button compact", type: "button", onclick: () => this.#ask() },
+			t("console.audit.ask"));
 		this.node = h("section", { class: "card audit", "aria-labelledby": "audit-head" },
 			h("h2", { id: "audit-head" }, t("console.audit.head")), this.verdict,
 			h("table", { class: "values" }, h("caption", { class: "visually-hidden" }, t("console.audit.table")),
@@ -63,6 +64,7 @@ export class AuditPanel {
 	// Events wait a moment before they are told: that is not wrong.
 	#row(name, value) {
 		const kind = name === "unpublished_events" ? "" : value === 0 ? "good" : "bad";
-		return h("tr", {}, h("th", { scope: "row" }, t(`console.audit.${name}`)), h("td", { class: `now ${kind}` }, count(value)));
+		return h("tr", {}, h("th", { scope: "row" }, t(`console.audit.${name}`)),
+			h("td", { class: `now ${kind}` }, count(value)));
 	}
 }

@@ -12,7 +12,9 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 function ago(seconds) {
 	if (seconds === 0)
 		return t("console.chart.now");
-	return seconds % 60 === 0 ? t("console.chart.minutes_ago", { n: -seconds / 60 }) : t("console.chart.ago", { n: -seconds });
+	return seconds % 60 === 0
+		? t("console.chart.minutes_ago", { n: -seconds / 60 })
+		: t("console.chart.ago", { n: -seconds });
 }
 
 export class ChartCard {
@@ -21,10 +23,10 @@ export class ChartCard {
 	#dark = window.matchMedia("(prefers-color-scheme: dark)");
 	#paint = () => this.#repaint();
 
-	// lines(series): [{label, points, colour, area, dashed}]; format writes a value; least is how far the scale
-	// reaches at least.
-	constructor({ id, title, format, lines, stacked = false, least = 1 }) {
-		Object.assign(this, { format, lines, stacked, least });
+	// lines(series): [{label, points, colour, area, dashed}]; format writes a value; whole: it is a whole number;
+	// least: how far the scale reaches at least.
+	constructor({ id, title, format, lines, whole = false, least = 1 }) {
+		Object.assign(this, { format, lines, whole, least });
 		this.canvas = h("canvas", { role: "img", "aria-label": t("console.chart.label", { title }) });
 		this.rows = h("tbody");
 		this.empty = h("p", { class: "chart-empty" }, t("console.chart.empty"));
@@ -99,9 +101,10 @@ export class ChartCard {
 			scales: {
 				x: { type: "linear", min: -SHOWN_S, max: 0, grid: { display: false, drawBorder: false },
 					ticks: { color: text, stepSize: 60, align: "inner", maxRotation: 0, callback: ago } },
-				y: { beginAtZero: true, suggestedMax: this.least, stacked: this.stacked,
+				y: { beginAtZero: true, suggestedMax: this.least,
 					grid: { color: grid, drawBorder: false },
-					ticks: { color: text, maxTicksLimit: 5, callback: (value) => this.format(value) } },
+					ticks: { color: text, maxTicksLimit: 5, precision: this.whole ? 0 : undefined,
+						callback: (value) => this.format(value) } },
 			},
 		};
 	}

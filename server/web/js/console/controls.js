@@ -24,7 +24,7 @@ export class Controls {
 		this.rate = this.#number("rate", "admit_per_second", 100000);
 		this.message = this.#message();
 		this.apply = h("button", { class: "button primary", type: "submit", disabled: true }, t("console.apply"));
-		this.pause = h("button", { class: "button", type: "button", disabled: true, onclick: () => this.#togglePause() },
+		this.pause = h("button", { class: "button compact", type: "button", disabled: true, onclick: () => this.#togglePause() },
 			t("console.pause"));
 		this.state = h("p", { class: "line-state" });
 		this.said = h("p", { class: "said", role: "status" });

@@ -37,7 +37,10 @@ export class EventView {
 	start() {
 		for (const chart of this.#charts)
 			chart.start();
-		this.stopFeed = follow(this.event.id, { stats: (stats) => this.#show(stats), state: (name, code) => this.#state(name, code) });
+		this.stopFeed = follow(this.event.id, {
+			stats: (stats) => this.#show(stats),
+			state: (name, code) => this.#state(name, code),
+		});
 	}
 
 	stop() {

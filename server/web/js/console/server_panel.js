@@ -9,7 +9,8 @@ const requests = (series, name) => text(latest(series.rates(`server.requests.${n
 
 const rows = {
 	redis: (series, { redis }) => t(`console.breaker.${redis.breaker === "closed" && !redis.up ? "open" : redis.breaker}`),
-	lanes: (series, { lanes }) => t("console.server.lanes_text", { n: lanes.up, of: lanes.of, depth: lanes.depth }),
+	lanes: (series, { lanes }) => t("console.server.lanes_text", { n: lanes.up, of: lanes.of }),
+	depth: (series, { lanes }) => count(lanes.depth),
 	locks: (series) => text(latest(series.shares("server.locks.taken", "server.locks.attempts")), percent),
 	loop: (series) => text(latest(series.percentiles("loop", 0.99)), milliseconds),
 	in_flight: (series, server) => count(server.in_flight),
