@@ -121,6 +121,7 @@ export default {
 
 	// line
 	"line.joining": "Getting your place in line …",
+	"line.joinBusy": "So many people are here that not everybody can be answered at once. There is nothing you need to do.",
 	"line.joiningAgain": { one: "Trying again in {n} second.", other: "Trying again in {n} seconds." },
 	"line.title": "You are in line",
 	"line.nextTitle": "You are next",

@@ -120,6 +120,7 @@ export default {
 
 	// line
 	"line.joining": "대기 순서를 받는 중…",
+	"line.joinBusy": "접속자가 매우 많아 모두에게 바로 답하지 못하고 있습니다. 따로 하실 일은 없습니다.",
 	"line.joiningAgain": "{n}초 후 다시 시도합니다.",
 	"line.title": "대기 중입니다",
 	"line.nextTitle": "다음 차례입니다",

@@ -1,7 +1,7 @@
 // The waiting room. line.js keeps the place; this page shows what it knows, says how fresh that is, and becomes the
 // seat map when the turn has come.
 import { h, fill, setText, announce, notice, confirmDialog } from "../dom.js";
-import { errorText, mayPass, backoffMs } from "../api.js";
+import { ApiError, errorText, mayPass, backoffMs } from "../api.js";
 import { t, number, durationRange, timeOfDay, dateTime } from "../i18n.js";
 import { countdown, clockText } from "../clock.js";
 import { session } from "../store.js";
@@ -266,7 +266,7 @@ export async function show(main, [id]) {
 			return false;
 		}
 		const wait = backoffMs(error, tries);
-		fill(said, notice("warn", errorText(error), " ", t("line.joiningAgain", { n: Math.ceil(wait / 1000) })));
+		fill(said, notice("warn", error instanceof ApiError ? t("line.joinBusy") : errorText(error), " ", t("line.joiningAgain", { n: Math.ceil(wait / 1000) })));
 		await new Promise((resolve) => {
 			const timer = setTimeout(resolve, wait);
 			stopTimers = () => {
