@@ -48,3 +48,9 @@ bool header_request_id_ok(const char *value)
 
 	return len > 0 && len < REQUEST_ID_SIZE && strspn(value, sane) == len;
 }
+
+bool header_has_tag(const char *if_none_match, const char *tag)
+{
+	return if_none_match != NULL &&
+	       (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, tag) != NULL);
+}

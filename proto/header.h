@@ -20,4 +20,7 @@ bool header_idempotency_key(const char *value, const char **key, size_t *len);
 /* X-Request-Id: one that may stand in a log and in a reply, and fits REQUEST_ID_SIZE. */
 bool header_request_id_ok(const char *value);
 
+/* If-None-Match (RFC 9110, 13.1.2): has it this entity tag (quoted), compared weakly, or "*"? */
+bool header_has_tag(const char *if_none_match, const char *tag);
+
 #endif

@@ -26,7 +26,7 @@ static void reply_file(const struct request *request, enum docs_name name)
 		"ETag: %s\r\nCache-Control: public, no-cache\r\n%s", file->tag,
 		name == DOCS_PAGE ? WEB_POLICY : "");
 	CHECK(len > 0 && (size_t)len < sizeof headers);
-	if (tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, file->tag) != NULL))
+	if (header_has_tag(tags, file->tag))
 		flow_reply_empty(flow, 304, headers);
 	else
 		flow_reply(flow, 200, file->content_type, headers, file->body, file->len);

@@ -87,18 +87,12 @@ const struct web_file *web_files_find(const struct web_files *files, const char 
 	return NULL;
 }
 
-/* If-None-Match (RFC 9110, 13.1.2): any of the tags, compared weakly, or "*". */
-static bool tag_matches(const char *tags, const char *tag)
-{
-	return tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, tag) != NULL);
-}
-
 void web_file_start(const struct request *request, const struct web_file *file)
 {
 	bool packed = file->gzip.bytes.len > 0 &&
 		      gzip_accepted(http_header(request->parser, "accept-encoding"));
 	const struct web_body *body = packed ? &file->gzip : &file->plain;
-	bool same = tag_matches(http_header(request->parser, "if-none-match"), body->tag);
+	bool same = header_has_tag(http_header(request->parser, "if-none-match"), body->tag);
 	struct flow *flow = flow_new(sizeof *flow, request);
 	char headers[640];
 

@@ -64,3 +64,15 @@ Test(header, request_id)
 	cr_expect(!header_request_id_ok(""));
 	cr_expect(!header_request_id_ok(NULL));
 }
+
+Test(header, has_tag)
+{
+	cr_expect(header_has_tag("\"a\"", "\"a\""));
+	cr_expect(header_has_tag("W/\"a\"", "\"a\""));
+	cr_expect(header_has_tag("\"b\", \"a\"", "\"a\""));
+	cr_expect(header_has_tag("*", "\"a\""));
+	cr_expect(!header_has_tag("\"ab\"", "\"a\""));
+	cr_expect(!header_has_tag("\"ba\"", "\"a\""));
+	cr_expect(!header_has_tag("", "\"a\""));
+	cr_expect(!header_has_tag(NULL, "\"a\""));
+}

@@ -4,7 +4,7 @@ const assert = require("node:assert");
 const { webTests, words, until } = require("./support");
 const { openHall, seatsPage, pickInList, holdButton, reservations, moneyOf } = require("./halls");
 
-const webTest = webTests({ flags: ["--seat.hold_ttl_ms=3000"] });
+const webTest = webTests({ flags: ["--seat.hold_ttl_ms=8000"] });
 
 webTest("a hold that runs out says so and leads back to seats that are free again", async ({ site, visit }) => {
 	const t = await words("en"), sale = await openHall(site), person = await site.person({ balance: 50000 });

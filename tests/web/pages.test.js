@@ -116,4 +116,4 @@ for (const [name, mode] of Object.entries({
 			...(mode.phone ? PHONE : {}) };
 		await lookAt(await visit(options), mode, name, all.strangers);
 		await lookAt(await visit({ as: past.person, ...options }), mode, name, all.persons);
-	}, { limit: 120000 });
+	}, { limit: 180000 });

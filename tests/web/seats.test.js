@@ -85,6 +85,24 @@ webTest("seats change on the map while one looks, and a picked one that goes is 
 	await page.getByRole("button", { name: seatText(t, second, "free"), exact: true }).waitFor();
 });
 
+webTest("a map that nobody keeps up to date says so, and is live again afterwards", async ({ site, visit }) => {
+	const t = await words("en"), sale = await openHall(site), [performance] = sale.performances;
+	const visitor = await visit({ as: await site.person() }), { page } = visitor;
+	visitor.serverMayBeAway = true;
+	await visitor.at(seatsPage(sale));
+	await pickInList(page, t, performance.seats[1]);
+	await site.stop();
+	try {
+		await page.getByRole("status").filter({ hasText: t("seats.away") }).waitFor();
+	} finally {
+		await site.start();
+	}
+	await page.getByRole("status").filter({ hasText: t("seats.live") }).waitFor();
+	await hold(site, await site.person(), performance, [performance.seats[0]]);
+	await page.getByRole("button", { name: seatText(t, performance.seats[0], "held"), exact: true }).waitFor();
+	await removeButton(page, t, performance.seats[1]).waitFor();
+});
+
 webTest("a hold whose reply is lost is asked for again under its key", async ({ site, visit }) => {
 	const t = await words("en"), sale = await openHall(site), [{ seats }] = sale.performances;
 	const person = await site.person(), visitor = await visit({ as: person });

@@ -11,8 +11,8 @@ const { chromium } = require("playwright-core");
 const { World, until } = require("../openapi/servers");
 const { dictionary } = require("./dictionaries");
 
-const LIMIT_MS = 60000;
-const WAIT_MS = 15000;
+const LIMIT_MS = 120000;
+const WAIT_MS = 20000;
 const FUTURE = "2100-01-01T00:00:00Z";
 const PASSWORD = "a good password";
 const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
@@ -83,6 +83,14 @@ class Site {
 		await this.world.launch("server", this.flags);
 		this.instance = this.world.newest;
 		await this.ready();
+	}
+
+	// What a test that failed has left stopped, for the next one.
+	async mend() {
+		if (this.world.redis.exitCode !== null)
+			await this.world.startRedis();
+		if (this.instance.exitCode !== null)
+			await this.start();
 	}
 
 	// `it`: {jwt, key, token, pass, body}. {status, headers, json}
@@ -332,6 +340,7 @@ async function inPages(site, name, body) {
 		visitors.push(visitor);
 		return visitor.open(options);
 	};
+	await site.mend();
 	try {
 		await body({ site, visit });
 		for (const visitor of visitors)

@@ -116,10 +116,15 @@ export function duration(seconds) {
 	return unit(Math.round(seconds / 3600), "hour");
 }
 
+// As exact as people are about it.
+function round(value, step) {
+	return value < step ? value : Math.round(value / step) * step;
+}
+
 // 120, 300 → "2–5 minutes": one unit for both, that of the larger.
 export function durationRange(min, max) {
-	const steps = max < 90 ? [1, "second"] : max < 90 * 60 ? [60, "minute"] : [3600, "hour"];
-	const least = Math.round(min / steps[0]), most = Math.max(1, Math.round(max / steps[0]));
+	const steps = max < 90 ? [1, "second", max < 30 ? 5 : 10] : max < 90 * 60 ? [60, "minute", 1] : [3600, "hour", 1];
+	const least = round(Math.round(min / steps[0]), steps[2]), most = round(Math.max(1, Math.round(max / steps[0])), steps[2]);
 
 	if (least >= most)
 		return duration(max);

@@ -6,6 +6,7 @@
 // came; `first` the most people that were ahead; `trouble` null, "away", "offline" or "busy", when the last try went
 // wrong; `ended` null, or why the place is gone.
 import { call, ApiError, NetworkError, backoffMs, mayPass } from "./api.js";
+import { now as serverTime } from "./clock.js";
 import * as store from "./store.js";
 
 const ASKING_MS = 16000; // longer than a request may take: whoever asked and did not write it down is gone
@@ -71,12 +72,13 @@ function endReason(state, error) {
 		return "invalid";
 	if (!state.place.pass)
 		return "lost";
-	return Date.parse(state.place.pass_expires_at) <= Date.now() + 5000 ? "lapsed" : "used";
+	return Date.parse(state.place.pass_expires_at) <= serverTime() + 5000 ? "lapsed" : "used";
 }
 
-function failed(eventId, error) {
+// Of the place that was asked for: it may have ended, and another begun in another tab.
+function failed(eventId, token, error) {
 	const state = get(eventId);
-	if (state === null)
+	if (state === null || state.token !== token)
 		return;
 	closeStream(eventId);
 	if (error instanceof ApiError && [410, 401].includes(error.status)) {
@@ -100,7 +102,7 @@ async function poll(state) {
 			keep(data, data.poll_after_ms);
 		return true;
 	} catch (error) {
-		failed(eventId, error);
+		failed(eventId, token, error);
 		return false;
 	}
 }
@@ -119,20 +121,20 @@ function streamBroke(eventId) {
 	change(eventId, { dueAt: Date.now() + Math.random() * 2000 });
 }
 
-// What it sends is what polls answer with; "problem" a refusal that may pass, "end" one that does not.
+// What it sends is what polls answer with; "problem" a refusal that may pass, "end" one that does not, which the next
+// poll is told, too.
 function openStream(state) {
 	const eventId = state.place.event_id;
 	const source = new EventSource(`/v1/queue/events?token=${encodeURIComponent(state.token)}`);
 	const mine = (listener) => (event) => streams.get(eventId) === source && get(eventId) !== null && listener(event);
-	const refusal = ({ data }) => {
-		const problem = JSON.parse(data);
-		return new ApiError(problem.status, problem, null);
-	};
 
 	streams.set(eventId, source);
 	source.onmessage = mine(({ data }) => keep(JSON.parse(data), STREAM_SILENCE_MS));
 	source.addEventListener("problem", mine(() => change(eventId, { trouble: "busy" })));
-	source.addEventListener("end", mine((event) => event.data ? failed(eventId, refusal(event)) : streamBroke(eventId)));
+	source.addEventListener("end", mine(() => {
+		closeStream(eventId);
+		change(eventId, { dueAt: Date.now() });
+	}));
 	source.onerror = mine(() => streamBroke(eventId));
 }
 
@@ -157,6 +159,9 @@ function beat() {
 	const now = Date.now(), slept = now - lastBeat > 5000 || now < lastBeat;
 
 	lastBeat = now;
+	for (const eventId of [...streams.keys()])
+		if (get(eventId)?.ended !== null) // left or ended, in another tab maybe
+			closeStream(eventId);
 	for (const state of all()) {
 		const asking = now - (state.askingAt || 0) < ASKING_MS;
 		if (!state.ended && !asking && (now >= state.dueAt + laziness || slept))

@@ -120,6 +120,7 @@ export default {
 
 	// line
 	"line.joining": "대기 순서를 받는 중…",
+	"line.joinBusy": "접속자가 매우 많아 모두에게 바로 답하지 못하고 있습니다. 따로 하실 일은 없습니다.",
 	"line.joiningAgain": "{n}초 후 다시 시도합니다.",
 	"line.title": "대기 중입니다",
 	"line.nextTitle": "다음 차례입니다",
@@ -165,6 +166,7 @@ export default {
 	"line.leave": "대기열 나가기",
 	"line.leaveAsk": "대기열에서 나가시겠습니까?",
 	"line.leaveText": "다음 분에게 순서가 넘어갑니다. 다시 오시려면 대기열 맨 뒤에 서야 합니다.",
+	"line.leaveEarlyText": "판매가 시작될 때 대기실에 없게 됩니다. 시작 전에는 언제든지 다시 들어올 수 있습니다.",
 	"line.stay": "계속 기다리기",
 	"line.again": "대기열에 다시 서기",
 	"line.toEvent": "공연 페이지로",
