@@ -332,6 +332,23 @@ Test(contract_push, the_opening_is_pushed)
 	world_close(world);
 }
 
+/* Requests that were answered, of all routes. */
+static double answered(struct world *world)
+{
+	static const char name[] = "onsale_requests_total{";
+	struct call call = {.method = "GET", .path = "/metrics"};
+	const char *line = expect(world, &call, 200, NULL)->body;
+	double sum = 0;
+
+	for (; line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, sizeof name - 1) == 0)
+			sum += strtod(strstr(line, "} ") + 2, NULL);
+	}
+	cr_assert(sum > 0);
+	return sum;
+}
+
 /* Thousands wait, none of them polls, and the doors open. */
 Test(contract_push, each_of_many_is_told)
 {
@@ -363,7 +380,7 @@ Test(contract_push, each_of_many_is_told)
 	for (unsigned i = 0; i < MANY; i++)
 		watch(world, &all[i], answer_text(crowd_answer(crowd, i), "token"));
 	cr_assert_eq(metric(world, "onsale_streams"), MANY);
-	double requests = metric(world, "onsale_requests_total");
+	double requests = answered(world);
 	begun_ms = now_ms();
 	change_line(world, "{\"paused\":false}");
 	for (unsigned i = 0; i < MANY; i++) {
@@ -371,7 +388,7 @@ Test(contract_push, each_of_many_is_told)
 		answer_clear(&admitted);
 	}
 	cr_assert(now_ms() - begun_ms < MANY_LIMIT_MS, "%d ms", (int)(now_ms() - begun_ms));
-	cr_assert_eq(metric(world, "onsale_requests_total"), requests + 2, "somebody asked");
+	cr_assert_eq(answered(world), requests + 2, "somebody asked");
 	for (unsigned i = 0; i < MANY; i++)
 		events_close(&all[i]);
 	wait_for_metric(world, "onsale_streams", 0);
