@@ -10,6 +10,7 @@
 #   make storm    deadlock storms of a minute   make overload ten times the holds that can be had
 #   make soak     MINUTES=30: does it grow?     make valgrind memcheck under the same load
 #   make swarm    USERS=1000 people buy from a running make run
+#   make pictures takes the README's pictures of the page anew
 #   make bench    beside nginx, webdis, pgbench and peers (QUICK=1: under 2 minutes; ONLY=polls,holds)
 #
 # What flows through: every .c file of a room becomes an object under $(BUILD)/obj; all of them make
@@ -47,7 +48,7 @@ QUICK ?=
 ONLY ?=
 
 # Targets that compile nothing in this make, so that it need not know the libraries.
-PLAIN_GOALS := clean clean-run run swarm tour test faults faults-check overload storm soak valgrind fresh layering docs help \
+PLAIN_GOALS := clean clean-run run swarm tour test pictures faults faults-check overload storm soak valgrind fresh layering docs help \
 	fuzz fuzz-coverage bench instructions
 ifneq ($(filter-out $(PLAIN_GOALS),$(or $(MAKECMDGOALS),all)),)
 include $(BUILD)/libraries.mk
@@ -80,7 +81,7 @@ LLHTTP_OBJECTS := $(patsubst $(LLHTTP_SOURCE)/%.c,$(BUILD)/obj/llhttp/%.o,\
 Q := $(if $(V),,@)
 say = $(if $(V),,@echo '  $(1)	$(2)')
 
-.PHONY: all clean clean-run run swarm tour test tests faults faults-check overload storm soak valgrind lint layering docs fresh \
+.PHONY: all clean clean-run run swarm tour test tests pictures faults faults-check overload storm soak valgrind lint layering docs fresh \
 	help compile_commands fuzz fuzz-coverage fuzz-programs bench instructions
 all: $(BUILD)/onsale
 
@@ -125,6 +126,14 @@ $(filter $(BUILD)/obj/$(1)/%,$(OBJECTS)): $(call embedded,$(1))
 endef
 $(foreach room,db queue lock,$(eval $(call room_embeds,$(room))))
 $(filter $(BUILD)/obj/server/%,$(OBJECTS)): $(call embedded,server) $(wildcard proto/*.yaml)
+
+# The page embeds one file that is not ours: the assembler finds it below $(BUILD).
+CHART_JS := /usr/share/javascript/chart.js/chart.min.js
+$(BUILD)/obj/server/web_files.o: COMPILE += -I$(BUILD)
+$(BUILD)/obj/server/web_files.o: $(BUILD)/web/chart.js
+$(BUILD)/web/chart.js: $(BUILD)/libraries.mk
+	@mkdir -p $(@D)
+	$(Q)cp $(CHART_JS) $@
 
 # Each layer of tests is one Criterion program out of tests/LAYER/*.c and tests/support/*.c.
 $(BUILD)/rooms.a: $(filter-out $(BUILD)/obj/server/main.o,$(OBJECTS)) $(LLHTTP_OBJECTS)
@@ -181,6 +190,13 @@ tour:
 test:
 	@LAYER='$(LAYER)' FILTER='$(FILTER)' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
 		exec env --default-signal=INT,TERM config/run/test.sh
+
+# What the tests of the page saw, where the README shows it.
+pictures:
+	@LAYER=web FILTER='a picture of' BUILD='$(BUILD)' TEST_DIR='$(TEST_DIR)' \
+		exec env --default-signal=INT,TERM config/run/test.sh
+	@mkdir -p tests/web/screenshots
+	@cp '$(TEST_DIR)/web/waiting_room.png' '$(TEST_DIR)/web/seat_map.png' tests/web/screenshots
 
 # STORM_SECONDS each: two that must have no deadlock, and one on a planted bug that must have some.
 storm:

@@ -80,3 +80,9 @@ bool header_traceparent(const char *value, struct trace *trace)
 		return false;
 	return *value == '\0' || (later && *value == '-');
 }
+
+bool header_has_tag(const char *if_none_match, const char *tag)
+{
+	return if_none_match != NULL &&
+	       (strcmp(if_none_match, "*") == 0 || strstr(if_none_match, tag) != NULL);
+}

@@ -27,4 +27,7 @@ struct trace {
 };
 bool header_traceparent(const char *value, struct trace *trace);
 
+/* If-None-Match (RFC 9110, 13.1.2): has it this entity tag (quoted), compared weakly, or "*"? */
+bool header_has_tag(const char *if_none_match, const char *tag);
+
 #endif

@@ -114,7 +114,10 @@ void reply_write(struct buf *out, const struct reply *reply)
 		buf_append_text(out, "\r\nContent-Type: ");
 		buf_append_text(out, reply->content_type);
 	}
-	if (!bodiless(reply->status)) {
+	if (reply->streamed) {
+		if (reply->chunked)
+			buf_append_text(out, "\r\nTransfer-Encoding: chunked");
+	} else if (!bodiless(reply->status)) {
 		buf_append_text(out, "\r\nContent-Length: ");
 		buf_append_i64(out, has_body ? (int64_t)reply->body_len : 0);
 	}

@@ -17,6 +17,8 @@ struct reply {
 	bool no_store; /* says "Cache-Control: no-store" */
 	bool close; /* says "Connection: close" */
 	bool keep_alive; /* says "Connection: keep-alive": an HTTP/1.0 client asked for it */
+	bool streamed; /* of unknown length: the body follows, in chunks or up to the connection's end */
+	bool chunked; /* streamed, in chunks */
 };
 
 /* Appends the status line, the headers (Content-Type, Content-Length, X-Request-Id, Date, Connection, those that

@@ -16,7 +16,7 @@ local wait, seen, pass, live, holding, gone, meta, standing = unpack(KEYS)
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HMGET', meta, 'epoch', 'next', 'shuffle', 'closed', 'run_id')
+local known = redis.call('HMGET', meta, 'epoch', 'next', 'shuffle', 'closed', 'run_id', 'joined_total')
 local epoch, next_number, shuffle = tonumber(known[1]), tonumber(known[2]), known[3]
 local closed = tonumber(known[4]) or math.huge -- the last number that the shuffle changes
 local shuffling = shuffle == 'pending' or shuffle == 'closed'
@@ -102,7 +102,8 @@ for i = 2, #ARGV do
 	end
 end
 if joined > 0 then
-	redis.call('HSET', meta, 'next', text(next_number + joined))
+	redis.call('HSET', meta, 'next', text(next_number + joined), 'joined_total',
+		text((tonumber(known[6]) or 0) + joined))
 	show_joined()
 end
 reply[1] = redis.call('ZCARD', wait)

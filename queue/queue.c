@@ -39,7 +39,7 @@ struct line {
 	int64_t event_id;
 	struct queue_ops polls, joins;
 	bool gathered; /* stands in the list of those that have any */
-	bool polled; /* since the last tick began: the next one brings a picture */
+	bool polled; /* or wanted, since the last tick began: the next one brings a picture */
 	struct picture picture;
 	STAILQ_ENTRY(line) link;
 	UT_hash_handle hh;
@@ -317,7 +317,20 @@ uint64_t queue_pictured(const struct queue *queue)
 	return queue->pictured;
 }
 
-enum { PICTURE_AT = 8 }; /* in tick.lua's reply */
+const struct picture *queue_picture(const struct queue *queue, int64_t event_id)
+{
+	const struct line *line;
+
+	HASH_FIND(hh, queue->lines, &event_id, sizeof event_id, line);
+	return line != NULL && line->picture.blocks > 0 ? &line->picture : NULL;
+}
+
+void queue_want_picture(struct queue *queue, int64_t event_id)
+{
+	line_of(queue, event_id)->polled = true;
+}
+
+enum { PICTURE_AT = 10 }; /* in tick.lua's reply */
 
 static void read_picture(
 	const struct redis_value *value, struct line *line, const struct queue_tick *tick)
@@ -492,7 +505,8 @@ static bool read_tick(const struct redis_value *value, struct queue_tick *tick)
 	if (!take(&cursor, &tick->waiting) || !take(&cursor, &tick->live) ||
 		!take(&cursor, &tick->admitted_now) || !take(&cursor, &tick->admitted_total) ||
 		!take(&cursor, &tick->abandoned_total) || !take(&cursor, &tick->now_ms) ||
-		!take(&cursor, &shuffle))
+		!take(&cursor, &shuffle) || !take(&cursor, &tick->joined_total) ||
+		!take(&cursor, &tick->holding))
 		return false;
 	tick->shuffle = (enum queue_shuffle)shuffle;
 	return true;

@@ -80,6 +80,12 @@ void queue_poll(struct queue *queue, struct queue_op *op);
 /* Polls so far that were answered without asking. */
 uint64_t queue_pictured(const struct queue *queue);
 
+/* The line as of the last tick, until the next; NULL where that brought no picture. Pictures are brought as long as
+ * somebody polls, or wants them: from one tick to the next. */
+struct picture;
+const struct picture *queue_picture(const struct queue *queue, int64_t event_id);
+void queue_want_picture(struct queue *queue, int64_t event_id);
+
 /* Gives the place, or the admitted slot, back. State QUEUE_GONE, whether it was there or not. */
 void queue_leave(struct queue *queue, struct queue_op *op);
 
@@ -126,8 +132,9 @@ struct queue_tick {
 	/* out */
 	enum queue_state state; /* QUEUE_NO_EPOCH: no such line in Redis; else QUEUE_WAITING */
 	int64_t waiting, live; /* after the run */
+	int64_t holding; /* of those who are live: who hold seats */
 	int64_t admitted_now;
-	int64_t admitted_total,
+	int64_t joined_total, admitted_total,
 		abandoned_total; /* of this line, by all instances, as Redis knows */
 	int64_t now_ms; /* Redis's clock */
 	enum queue_shuffle shuffle; /* of the line */

@@ -8,7 +8,7 @@
 --
 -- Replies -1 alone where Redis knows no such line, or was started again since (join.lua); else 0, people waiting,
 -- passes live, admitted now, admitted in all, dropped in all, the time in ms, how far the shuffle is
--- (queue/shuffle.h); then, where a picture is wanted and can be had, the epoch, how many places there are of older
+-- (queue/shuffle.h), places taken in all, passes whose owners hold seats; then, where a picture is wanted and can be had, the epoch, how many places there are of older
 -- ones, and the bitmap of the numbers that wait: which byte of it is the first told, and its bytes up to the end.
 --
 -- meta  epoch, next           of numbers in line (join.lua)
@@ -17,7 +17,7 @@
 --       tokens, tokens_at     the rate's bucket: what was in it, and when
 --       last_tick             when this ran last
 --       abandon_floor         nobody is dropped before
---       admitted_total, abandoned_total
+--       admitted_total, abandoned_total, joined_total
 --       shuffle               of a line that is shuffled at the opening: pending, closed, done; nobody is
 --                             admitted before it is done
 --       closed                the last number that the shuffle changes (close.lua)
@@ -35,7 +35,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local known = redis.call('HMGET', meta, 'epoch', 'rest_until', 'tokens', 'tokens_at', 'last_tick',
 	'abandon_floor', 'admitted_total', 'abandoned_total', 'shuffle', 'closed', 'run_id', 'next',
-	'shown')
+	'shown', 'joined_total')
 local epoch, rest_until = tonumber(known[1]), tonumber(known[2]) or 0
 local tokens, tokens_at = tonumber(known[3]), tonumber(known[4]) or now
 local last_tick, abandon_floor = tonumber(known[5]), tonumber(known[6]) or 0
@@ -43,6 +43,7 @@ local admitted_total, abandoned_total = tonumber(known[7]) or 0, tonumber(known[
 local shuffle, closed = known[9], tonumber(known[10]) or math.huge
 local shuffling = shuffle == 'pending' or shuffle == 'closed'
 local SHUFFLE_STATES = {pending = 1, closed = 2, done = 3}
+local joined_total = tonumber(known[14]) or 0
 local next_number, shown = tonumber(known[12]), tonumber(known[13]) or 0
 local admitted_now = 0
 
@@ -223,10 +224,10 @@ local function add_picture(reply)
 	local head = redis.call('ZRANGEBYSCORE', wait, first, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
 	local first_byte = math.floor((tonumber(head[2]) or 0) % EPOCH / 8)
 	if head[2] and next_number / 8 - first_byte <= PICTURE_MAX then
-		reply[9] = epoch
-		reply[10] = redis.call('ZCOUNT', wait, '-inf', '(' .. first)
-		reply[11] = first_byte
-		reply[12] = redis.call('GETRANGE', standing, text(first_byte), -1)
+		reply[11] = epoch
+		reply[12] = redis.call('ZCOUNT', wait, '-inf', '(' .. first)
+		reply[13] = first_byte
+		reply[14] = redis.call('GETRANGE', standing, text(first_byte), -1)
 	end
 	return reply
 end
@@ -245,4 +246,5 @@ redis.call('HSET', meta, 'tokens', string.format('%.17g', tokens - admitted_now)
 	'last_tick', text(now), 'abandon_floor', text(abandon_floor),
 	'admitted_total', text(admitted_total + admitted_now), 'abandoned_total', text(abandoned_total))
 return add_picture({0, redis.call('ZCARD', wait), redis.call('ZCARD', live), admitted_now,
-	admitted_total + admitted_now, abandoned_total, now, shuffle and SHUFFLE_STATES[shuffle] or 0})
+	admitted_total + admitted_now, abandoned_total, now, shuffle and SHUFFLE_STATES[shuffle] or 0, joined_total,
+	redis.call('ZCARD', holding)})

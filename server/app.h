@@ -28,9 +28,11 @@ struct loop_lag;
 struct idp;
 struct known_people;
 struct docs;
+struct web_files;
 struct net;
 struct observer;
 struct access_log;
+struct streams;
 struct ticker;
 struct shuffler;
 struct sweeper;
@@ -44,6 +46,9 @@ struct counters {
 	unsigned in_flight_peak; /* the most there ever were at once */
 	uint64_t limited; /* refused by a rate limit */
 	uint64_t clients_gone; /* clients that left before their reply */
+	unsigned streams; /* open */
+	uint64_t pushes; /* events sent to streams */
+	uint64_t streams_cut; /* whose clients did not read what was sent */
 	uint64_t replays; /* replies given again under their key */
 	uint64_t joins; /* new places in a line */
 	uint64_t holds, payments; /* fresh 201s */
@@ -82,6 +87,7 @@ struct app {
 	struct limits *limits;
 	struct networks trusted_proxies;
 	struct docs *docs;
+	struct web_files *web_files;
 	struct ticker *ticker;
 	struct shuffler *shuffler;
 	struct sweeper *sweeper;
@@ -90,6 +96,7 @@ struct app {
 	struct net *net;
 	struct observer *observer;
 	struct access_log *access_log; /* NULL: requests have no lines */
+	struct streams *streams;
 	struct loop_lag *loop_lag; /* NULL where it cannot be measured */
 	struct counters counters;
 	struct eta_checks eta_checks;

@@ -33,11 +33,13 @@ struct catalog_event {
 	uint64_t counted_ms; /* monotonic time of the count; 0: never */
 
 	/* its line, as of the last tick */
-	int64_t waiting, live, admitted_total, abandoned_total;
+	int64_t waiting, live, holding, joined_total, admitted_total, abandoned_total;
 	struct queue_rate rate;
+	enum queue_shuffle shuffle;
 	struct eta_watch eta;
 
 	uint64_t active_until_ms; /* somebody asked for it lately */
+	struct line_watch *watch; /* line_watch.c's: streams of its line are open */
 	uint64_t last_tick_ms; /* ticker.c's */
 	bool ticking; /* ticker.c's: a tick is under way */
 	struct adoption *adoption; /* adopt.c's: under way */

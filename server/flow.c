@@ -9,6 +9,7 @@
 #include "proto/json.h"
 #include "proto/reply.h"
 #include "server/net.h"
+#include "server/stream.h"
 
 enum { PROBLEM_BODY_MAX = 8 * 1024 };
 
@@ -41,11 +42,14 @@ static void flow_end(struct flow *flow, struct reply *reply, enum problem proble
 
 	CHECK(!flow->ended);
 	flow->ended = true;
-	observe(flow->app->observer, &flow->trail, &observation);
-	if (flow->conn != NULL) {
-		reply->request_id = flow->request_id;
+	if (flow->trail.begun_us !=
+		0) /* what a stream tells after its first answer is no request */
+		observe(flow->app->observer, &flow->trail, &observation);
+	reply->request_id = flow->request_id;
+	if (flow->stream != NULL)
+		stream_answer(flow->stream, flow, reply);
+	else if (flow->conn != NULL)
 		conn_reply(flow->conn, reply);
-	}
 	flow_free(flow);
 }
 
@@ -158,6 +162,11 @@ void flow_lose_client(struct flow *flow)
 	flow->conn = NULL;
 }
 
+void flow_lose_stream(struct flow *flow)
+{
+	flow->stream = NULL;
+}
+
 void request_fail(struct conn *conn, const char *request_id, bool close, enum problem problem,
 	const char *headers)
 {
@@ -195,15 +204,23 @@ void *flow_new(size_t size, const struct request *request)
 	if (shed_admits(app, request->priority))
 		flow = calloc(1, size);
 	if (flow == NULL) {
-		request_fail(request->conn, request->id, false, PROBLEM_BUSY, NULL);
+		if (request->conn != NULL)
+			request_fail(request->conn, request->id, false, PROBLEM_BUSY, NULL);
+		if (request->stream != NULL)
+			stream_refused(request->stream);
 		return NULL;
 	}
 	flow->app = app;
 	flow->conn = request->conn;
+	flow->stream = request->stream;
 	memcpy(flow->request_id, request->id, strlen(request->id) + 1);
 	flow->priority = request->priority;
-	flow->trail = *conn_trail(request->conn);
-	conn_set_flow(request->conn, flow);
+	if (flow->stream != NULL)
+		stream_set_flow(flow->stream, flow);
+	if (flow->conn != NULL) {
+		flow->trail = *conn_trail(flow->conn);
+		conn_set_flow(flow->conn, flow);
+	}
 	app->counters.in_work[flow->priority]++;
 	if (++app->counters.in_flight > app->counters.in_flight_peak)
 		app->counters.in_flight_peak = app->counters.in_flight;

@@ -16,6 +16,7 @@
 #include "server/shed.h"
 
 struct conn;
+struct stream;
 struct store_reply;
 struct json_object;
 struct json_errors;
@@ -24,6 +25,8 @@ struct json_errors;
 struct request {
 	struct app *app;
 	struct conn *conn;
+	struct stream *
+		stream; /* that the reply opens; or, with no connection, parser or http, that asks */
 	const struct http_request *http;
 	struct http_parser *parser; /* for http_header */
 	const char *id; /* the request id */
@@ -39,6 +42,8 @@ struct request {
 struct flow {
 	struct app *app;
 	struct conn *conn; /* NULL once the client went away */
+	struct stream *stream; /* whose event the reply becomes, or NULL; it may go away, too */
+	int64_t again_ms; /* when the client is told to ask again, where it is: a stream's pace */
 	void (*cleanup)(struct flow *flow); /* frees what the flow owns; may be NULL */
 	char request_id[REQUEST_ID_SIZE];
 	enum priority priority;
@@ -47,7 +52,7 @@ struct flow {
 };
 
 /* A zeroed flow of `size` bytes, of which struct flow is the first member; it works for the request's
- * connection from here on. NULL where there is too much to do, or no memory: the request was answered. */
+ * connection or stream from here on. NULL where there is too much to do, or no memory: the request was answered. */
 void *flow_new(size_t size, const struct request *request);
 
 /* Each of these ends the flow: the reply goes out, the flow is freed. Exactly one is called. */
@@ -72,6 +77,9 @@ void flow_release(struct flow *flow);
 
 /* The client went away: called by net.c. */
 void flow_lose_client(struct flow *flow);
+
+/* … and so did the stream: called by stream.c. */
+void flow_lose_stream(struct flow *flow);
 
 /* A problem where there is no flow: bad HTTP, unknown path, guard. Answers the request. */
 void request_fail(struct conn *conn, const char *request_id, bool close, enum problem problem,

@@ -6,12 +6,7 @@
 #include "server/docs.h"
 #include "server/flow.h"
 #include "server/flows.h"
-
-/* The page and its scripts come from here alone, and reach here alone. */
-#define POLICY \
-	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; " \
-	"img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; " \
-	"form-action 'none'; frame-ancestors 'none'\r\n"
+#include "server/web_files.h"
 
 /* A changed document is seen at once: it is asked for each time, by its tag. */
 static void reply_file(const struct request *request, enum docs_name name)
@@ -29,9 +24,9 @@ static void reply_file(const struct request *request, enum docs_name name)
 	}
 	int len = snprintf(headers, sizeof headers,
 		"ETag: %s\r\nCache-Control: public, no-cache\r\n%s", file->tag,
-		name == DOCS_PAGE ? POLICY : "");
+		name == DOCS_PAGE ? WEB_POLICY : "");
 	CHECK(len > 0 && (size_t)len < sizeof headers);
-	if (tags != NULL && (strcmp(tags, "*") == 0 || strstr(tags, file->tag) != NULL))
+	if (header_has_tag(tags, file->tag))
 		flow_reply_empty(flow, 304, headers);
 	else
 		flow_reply(flow, 200, file->content_type, headers, file->body, file->len);

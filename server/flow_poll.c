@@ -4,13 +4,12 @@
  *        polled -> (the place is one that Redis has lost: place_known -> polled) -> end
  *        polled -> (it is from before the shuffle, and Redis has lost it since: number_read -> polled) -> end
  *        polled -> (Redis is away: place_reply_stale) -> end */
-#include <string.h>
+#include "server/poll.h"
+
 #include "db/store_shuffles.h"
 #include "proto/base/clock.h"
-#include "proto/token.h"
 #include "server/adopt.h"
 #include "server/catalog.h"
-#include "server/flow.h"
 #include "server/flows.h"
 #include "server/place.h"
 
@@ -24,8 +23,7 @@ struct poll {
 	bool epoch_begun, place_adopted;
 	int64_t seen_unix_ms; /* of the token */
 	bool has_pass;
-	struct queue_pass pass; /* came along, for when Redis is away, and when it is back */
-	char pass_text[TOKEN_TEXT_SIZE];
+	struct queue_pass pass;
 };
 
 static void polled(struct queue_op *op, enum db_result result);
@@ -33,55 +31,70 @@ static void epoch_begun(struct adopt_wait *wait, bool adopted);
 static void place_known(struct adopt_place *place, enum adopt_result result);
 static void number_read(struct pg_op *op, enum db_result result);
 
-static void read_pass(
-	struct poll *poll, const struct request *request, const struct queue_token *token)
+bool poll_place_read(const struct request *request, const char *text, struct poll_place *place)
 {
-	const char *text = http_header(request->parser, "x-queue-pass");
-	struct queue_pass *pass = &poll->pass;
+	const char *pass_text = http_header(request->parser, "x-queue-pass");
+	const struct token_key *key = request->app->token_key;
+	const struct queue_token *token = &place->token;
+	struct queue_pass *pass = &place->pass;
 
-	poll->has_pass = text != NULL && strlen(text) < sizeof poll->pass_text &&
-			 queue_pass_verify(request->app->token_key, text, pass) &&
-			 pass->event_id == token->event_id && pass->user_id == token->user_id &&
-			 pass->expires_unix_ms > clock_unix_ms();
-	if (poll->has_pass)
-		strcpy(poll->pass_text, text);
+	if (text == NULL || !queue_token_verify(key, text, &place->token))
+		return false;
+	place->has_pass = pass_text != NULL && queue_pass_verify(key, pass_text, pass) &&
+			  pass->event_id == token->event_id && pass->user_id == token->user_id;
+	return true;
 }
 
-void poll_start(const struct request *request)
+static void begin(struct poll *poll, const struct poll_place *place)
 {
-	const char *text = http_header(request->parser, "x-queue-token");
-	struct app *app = request->app;
-	struct poll *poll = flow_new(sizeof *poll, request);
-	struct queue_token token;
+	const struct queue_token *token = &place->token;
+	struct app *app = poll->flow.app;
 
-	if (poll == NULL)
-		return;
-	if (text == NULL || !queue_token_verify(app->token_key, text, &token)) {
-		flow_fail(&poll->flow, PROBLEM_INVALID_QUEUE_TOKEN);
-		return;
-	}
-	poll->flow.trail.user_id = token.user_id;
-	poll->event = catalog_event(app->catalog, token.event_id);
+	poll->flow.trail.user_id = token->user_id;
+	poll->event = catalog_event(app->catalog, token->event_id);
 	if (poll->event == NULL) { /* our own token: the catalog is not loaded yet */
 		flow_fail(&poll->flow, PROBLEM_UNAVAILABLE);
 		return;
 	}
-	read_pass(poll, request, &token);
-	poll->seen_unix_ms = token.seen_unix_ms;
+	poll->has_pass = place->has_pass && place->pass.expires_unix_ms > clock_unix_ms();
+	if (poll->has_pass)
+		poll->pass = place->pass;
+	poll->seen_unix_ms = token->seen_unix_ms;
 	catalog_touch(poll->event);
 	poll->queue = (struct queue_op){.done = polled,
 		.owner = poll,
-		.event_id = token.event_id,
-		.user_id = token.user_id,
-		.number = token.number,
+		.event_id = token->event_id,
+		.user_id = token->user_id,
+		.number = token->number,
 		.abandon_after_ms = poll->event->row.abandon_after_seconds * 1000};
 	queue_poll(app->queue, &poll->queue);
+}
+
+void poll_start(const struct request *request)
+{
+	struct poll *poll = flow_new(sizeof *poll, request);
+	struct poll_place place;
+
+	if (poll == NULL)
+		return;
+	if (poll_place_read(request, http_header(request->parser, "x-queue-token"), &place))
+		begin(poll, &place);
+	else
+		flow_fail(&poll->flow, PROBLEM_INVALID_QUEUE_TOKEN);
+}
+
+void poll_place_start(const struct request *request, const struct poll_place *place)
+{
+	struct poll *poll = flow_new(sizeof *poll, request);
+
+	if (poll != NULL)
+		begin(poll, place);
 }
 
 static void reply_stale(struct poll *poll)
 {
 	place_reply_stale(&poll->flow, poll->event, poll->queue.user_id, poll->queue.number,
-		poll->has_pass ? &poll->pass : NULL, poll->pass_text);
+		poll->has_pass ? &poll->pass : NULL);
 }
 
 /* Once: a line that a new epoch does not bring back is as good as away. */
@@ -145,6 +158,8 @@ static void polled(struct queue_op *op, enum db_result result)
 	} else if (op->state == QUEUE_NO_EPOCH) {
 		begin_epoch(poll);
 	} else {
+		if (poll->flow.stream != NULL)
+			queue_events_told(poll->flow.stream, op);
 		place_reply(&poll->flow, 200, poll->event, op);
 	}
 }

@@ -83,12 +83,6 @@ static void get_map(struct seats *seats)
 		seat_map_read(app->seat_maps, seats->performance_id, &seats->map);
 }
 
-/* If-None-Match (RFC 9110, 13.1.2): any of the tags, compared weakly, or "*". */
-static bool tag_matches(const char *tags, const char *tag)
-{
-	return strcmp(tags, "*") == 0 || (tags[0] != '\0' && strstr(tags, tag) != NULL);
-}
-
 static void map_had(struct seat_map_wait *wait, struct seat_bodies *bodies)
 {
 	struct seats *seats = wait->owner;
@@ -103,7 +97,7 @@ static void map_had(struct seat_map_wait *wait, struct seat_bodies *bodies)
 		flow_fail(&seats->flow, PROBLEM_UNAVAILABLE);
 		return;
 	}
-	bool same = tag_matches(seats->if_none_match, body->tag);
+	bool same = header_has_tag(seats->if_none_match, body->tag);
 	unsigned stale_s = seat_map_stale_s(seats->flow.app->seat_maps, seats->performance_id);
 	if (stale_s > 0) /* RFC 9211: a time to live below 0 */
 		snprintf(stale, sizeof stale, "Age: %u\r\nCache-Status: onsale; hit; ttl=-%u\r\n",

@@ -24,6 +24,7 @@ void seats_status_start(const struct request *request);
 /* the waiting line */
 void join_start(const struct request *request);
 void poll_start(const struct request *request);
+void queue_events_start(const struct request *request);
 void leave_start(const struct request *request);
 void line_status_start(const struct request *request);
 void shuffle_start(const struct request *request);
@@ -41,6 +42,7 @@ void admin_event_start(const struct request *request);
 void admin_performance_start(const struct request *request);
 void admin_queue_start(const struct request *request);
 void admin_stats_start(const struct request *request);
+void live_start(const struct request *request);
 void admin_audit_start(const struct request *request);
 
 /* operations */

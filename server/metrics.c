@@ -57,6 +57,11 @@ static void write_load(struct buf *out, const struct app *app)
 		"The most requests that were ever in work at once.", counters->in_flight_peak);
 	metric_gauge(
 		out, "onsale_connections", "Client connections open.", net_connections(app->net));
+	metric_gauge(out, "onsale_streams", "Event streams open.", counters->streams);
+	metric_counter(
+		out, "onsale_stream_events_total", "Events sent to streams.", counters->pushes);
+	metric_counter(out, "onsale_streams_cut_total",
+		"Streams closed since their clients did not read.", counters->streams_cut);
 	metric_counter(out, "onsale_clients_gone_total", "Clients that left before their reply.",
 		counters->clients_gone);
 	metric_counter(out, "onsale_replays_total",

@@ -2,6 +2,7 @@
  *
  *   IDLE -> HEAD -> BODY -> WORK -> (reply written) -> IDLE
  *                              \-> WRITE (the client reads slowly) -> IDLE
+ *                              \-> STREAM <-> STUCK (the same, of a stream) -> LINGER
  *   after an error or "Connection: close": -> LINGER -> closed
  *
  * Each state that must end has one deadline of a fixed length, so the connections of a state stand in a
@@ -27,12 +28,14 @@
 #include "proto/base/log.h"
 #include "proto/base/reserve.h"
 #include "proto/cors.h"
+#include "proto/event_stream.h"
 #include "proto/http.h"
 #include "proto/reply.h"
 #include "server/app.h"
 #include "server/flow.h"
 #include "server/observe.h"
 #include "server/route.h"
+#include "server/stream.h"
 
 enum {
 	READ_SIZE = 64 * 1024,
@@ -45,6 +48,8 @@ enum {
 	READS_A_TURN = 256, /* the rest waits for the next: a turn stays short */
 	MORE_HEADERS_MAX = 4 * 1024,
 	LINGER_MS = 1000,
+	STREAM_SEND_SIZE = 16 * 1024, /* what the kernel holds of a stream that is not read */
+	STREAM_GONE_MS = 30000, /* a client that acknowledges nothing for so long is gone */
 	DRAIN_IDLE_MS = 1000, /* at the end: what a client that has just sent something gets */
 	FILES_KEPT = 128 /* for the stores' connections, logs and the like */
 };
@@ -55,6 +60,8 @@ enum conn_state {
 	CONN_BODY,
 	CONN_WORK,
 	CONN_WRITE,
+	CONN_STREAM,
+	CONN_STUCK,
 	CONN_LINGER,
 	CONN_STATES
 };
@@ -64,15 +71,17 @@ struct conn {
 	int fd;
 	enum conn_state state;
 	struct trail trail; /* of the request at hand */
-	uint64_t deadline_ms; /* of the state; none in CONN_WORK */
+	uint64_t deadline_ms; /* of the state; none in CONN_WORK and CONN_STREAM */
 	bool reading; /* the read event is armed */
 	bool writing; /* the write event is armed */
 	bool eof; /* the client sends no more */
 	bool close_after; /* close once the output is written */
 	bool ready; /* stands in the ready list: has a reply to write */
 	bool dead; /* stands in the dead list: freed at the end of the turn */
+	bool chunked; /* how its stream is sent */
 	struct http_parser *parser;
 	struct flow *flow; /* the request in work */
+	struct stream *stream; /* whose it is, in CONN_STREAM and CONN_STUCK */
 	struct address peer;
 	char *headers; /* conn_set_headers's, or NULL */
 	struct buf in; /* pipelined bytes not parsed yet */
@@ -111,9 +120,11 @@ static int64_t state_limit_ms(const struct settings *settings, enum conn_state s
 	case CONN_IDLE: return settings->http_idle_timeout_ms;
 	case CONN_HEAD: return settings->http_head_timeout_ms;
 	case CONN_BODY: return settings->http_body_timeout_ms;
-	case CONN_WRITE: return settings->http_write_timeout_ms;
+	case CONN_WRITE:
+	case CONN_STUCK: return settings->http_write_timeout_ms;
 	case CONN_LINGER: return LINGER_MS;
 	case CONN_WORK:
+	case CONN_STREAM:
 	case CONN_STATES: break;
 	}
 	return 0;
@@ -137,18 +148,22 @@ static void conn_set_state(struct conn *conn, enum conn_state state)
 	conn->deadline_ms = from + (uint64_t)state_limit_ms(&net->app->settings, state);
 }
 
-static void expire(struct net *net, enum conn_state state, bool in_order)
+static unsigned expire(struct net *net, enum conn_state state, bool in_order)
 {
 	uint64_t now = clock_mono_ms();
 	struct conn *conn, *next;
+	unsigned closed = 0;
 
 	for (conn = TAILQ_FIRST(&net->lists[state]); conn != NULL; conn = next) {
 		next = TAILQ_NEXT(conn, link);
-		if (conn->deadline_ms <= now)
+		if (conn->deadline_ms <= now) {
 			conn_close(conn);
-		else if (in_order)
+			closed++;
+		} else if (in_order) {
 			break;
+		}
 	}
+	return closed;
 }
 
 /* --- opening and closing --- */
@@ -173,6 +188,15 @@ static void set_writing(struct conn *conn, bool on)
 		event_add(&conn->write_event, NULL);
 	else
 		event_del(&conn->write_event);
+}
+
+/* Has something to write, at the end of the turn. */
+static void set_ready(struct conn *conn)
+{
+	if (conn->ready)
+		return;
+	conn->ready = true;
+	STAILQ_INSERT_TAIL(&conn->net->ready, conn, ready_link);
 }
 
 union socket_address {
@@ -232,6 +256,9 @@ static void conn_close(struct conn *conn)
 		flow_lose_client(conn->flow);
 		conn->flow = NULL;
 	}
+	if (conn->stream != NULL)
+		stream_lose_client(conn->stream);
+	conn->stream = NULL;
 	set_reading(conn, false);
 	set_writing(conn, false);
 	STAILQ_INSERT_TAIL(&net->dead, conn, dead_link);
@@ -355,7 +382,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(conn);
 		return;
 	}
-	if (conn->state == CONN_LINGER)
+	if (conn->state == CONN_LINGER || conn->stream != NULL)
 		return;
 	if (conn->state == CONN_IDLE && reserve_below_half()) {
 		conn_close(conn); /* what is left is for those in work */
@@ -392,7 +419,8 @@ static void conn_refuse(struct conn *conn, enum http_parse how)
  * behind a request in work is kept. */
 static void conn_input(struct conn *conn, const char *bytes, size_t len)
 {
-	while (len > 0 && !conn->dead && conn->state != CONN_WORK && !conn->close_after) {
+	while (len > 0 && !conn->dead && conn->state != CONN_WORK && conn->stream == NULL &&
+		!conn->close_after) {
 		size_t taken = 0;
 
 		if (conn->state == CONN_IDLE)
@@ -416,10 +444,7 @@ static void conn_input(struct conn *conn, const char *bytes, size_t len)
 			conn_set_state(conn, CONN_BODY);
 		if (http_parser_wants_continue(conn->parser)) {
 			buf_append_text(&conn->out, "HTTP/1.1 100 Continue\r\n\r\n");
-			if (!conn->ready) {
-				conn->ready = true;
-				STAILQ_INSERT_TAIL(&conn->net->ready, conn, ready_link);
-			}
+			set_ready(conn);
 		}
 	}
 	if (len > 0 && !conn->dead && !conn->close_after) {
@@ -474,7 +499,8 @@ static void write_more_headers(const struct conn *conn, struct buf *more)
 		cors_write(more, origins, http_header(conn->parser, "origin"));
 }
 
-void conn_reply(struct conn *conn, struct reply *reply)
+/* The request is answered, or at least the head of its reply is written. */
+static void write_reply(struct conn *conn, struct reply *reply)
 {
 	struct net *net = conn->net;
 	struct buf more = BUF_INIT(MORE_HEADERS_MAX);
@@ -484,7 +510,7 @@ void conn_reply(struct conn *conn, struct reply *reply)
 		const struct http_request *http = http_parser_request(conn->parser);
 
 		reply->head_only = http->method == HTTP_HEAD;
-		reply->close = !http->keep_alive || net->app->draining;
+		reply->close = !http->keep_alive || net->app->draining || conn->stream != NULL;
 		reply->keep_alive = http->http_1_0;
 		write_more_headers(conn, &more);
 		reply->more_headers = more.data;
@@ -497,11 +523,65 @@ void conn_reply(struct conn *conn, struct reply *reply)
 	conn->close_after = reply->close || conn->out.failed;
 	conn->flow = NULL;
 	http_parser_next(conn->parser);
+	set_ready(conn);
+}
+
+void conn_reply(struct conn *conn, struct reply *reply)
+{
+	write_reply(conn, reply);
 	conn_set_state(conn, CONN_IDLE);
-	if (!conn->ready) {
-		conn->ready = true;
-		STAILQ_INSERT_TAIL(&net->ready, conn, ready_link);
-	}
+}
+
+/* Little is kept for a client that reads slowly: the newest of what it has missed is worth more than the rest. One
+ * that is silently gone would be taken for one that waits. */
+static void limit_stream(const struct conn *conn)
+{
+	int size = STREAM_SEND_SIZE;
+	unsigned gone_ms = STREAM_GONE_MS;
+
+	setsockopt(conn->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	setsockopt(conn->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &gone_ms, sizeof gone_ms);
+}
+
+void conn_stream(struct conn *conn, struct reply *reply, struct stream *stream)
+{
+	conn->chunked = !http_parser_request(conn->parser)->http_1_0;
+	conn->stream = stream;
+	reply->streamed = true;
+	reply->chunked = conn->chunked;
+	write_reply(conn, reply);
+	conn->close_after = conn->out.failed;
+	conn_set_state(conn, CONN_STREAM);
+	buf_free(&conn->in);
+	if (!conn->eof)
+		set_reading(conn, true);
+	limit_stream(conn);
+}
+
+bool conn_has_said_all(const struct conn *conn)
+{
+	return conn->eof;
+}
+
+bool conn_stream_ready(const struct conn *conn)
+{
+	return conn->out.len == 0 && !conn->close_after;
+}
+
+void conn_stream_send(struct conn *conn, const struct server_event *event)
+{
+	server_event_write(&conn->out, event, conn->chunked);
+	conn->close_after = conn->out.failed;
+	set_ready(conn);
+}
+
+void conn_stream_end(struct conn *conn)
+{
+	server_event_write_end(&conn->out, conn->chunked);
+	conn->stream = NULL;
+	conn->close_after = true;
+	conn_set_state(conn, CONN_IDLE);
+	set_ready(conn);
 }
 
 /* Writes what is there. False: the rest has to wait until the client reads, or it is gone. */
@@ -519,13 +599,15 @@ static bool conn_flush(struct conn *conn)
 			/* Only a finished reply is waited for here; a request in work has no deadline. */
 			if (conn->state == CONN_IDLE)
 				conn_set_state(conn, CONN_WRITE);
+			else if (conn->state == CONN_STREAM)
+				conn_set_state(conn, CONN_STUCK);
 			set_writing(conn, true);
 			return false;
 		}
 		buf_drop(&conn->out, (size_t)put);
 	}
 	set_writing(conn, false);
-	if (conn->out.cap > OUT_KEEP || conn->state == CONN_IDLE)
+	if (conn->out.cap > OUT_KEEP || conn->state == CONN_IDLE || conn->stream != NULL)
 		buf_free(&conn->out);
 	return true;
 }
@@ -539,6 +621,10 @@ static bool conn_go_on(struct conn *conn)
 	}
 	if (conn->state == CONN_WRITE)
 		conn_set_state(conn, CONN_IDLE);
+	if (conn->state == CONN_STUCK) {
+		conn_set_state(conn, CONN_STREAM);
+		stream_client_reads(conn->stream);
+	}
 	if (conn->state != CONN_IDLE)
 		return false;
 	if (conn->in.len > 0) {
@@ -561,10 +647,8 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 
-	if (!conn->dead && !conn->ready) {
-		conn->ready = true;
-		STAILQ_INSERT_TAIL(&conn->net->ready, conn, ready_link);
-	}
+	if (!conn->dead)
+		set_ready(conn);
 }
 
 bool net_turn(struct net *net)
@@ -585,6 +669,7 @@ bool net_turn(struct net *net)
 	expire(net, CONN_HEAD, true);
 	expire(net, CONN_BODY, false);
 	expire(net, CONN_WRITE, true);
+	net->app->counters.streams_cut += expire(net, CONN_STUCK, true);
 	expire(net, CONN_LINGER, true);
 	while ((conn = STAILQ_FIRST(&net->dead)) != NULL) {
 		STAILQ_REMOVE_HEAD(&net->dead, dead_link);
@@ -704,6 +789,22 @@ static void listener_close(struct net *net)
 	net->fd = -1;
 }
 
+/* Their clients come again by themselves, and find another instance. */
+static void end_streams(struct net *net)
+{
+	static const enum conn_state states[] = {CONN_STREAM, CONN_STUCK};
+
+	for (size_t i = 0; i < ARRAY_LEN(states); i++) {
+		struct conn *conn, *next;
+
+		for (conn = TAILQ_FIRST(&net->lists[states[i]]); conn != NULL; conn = next) {
+			next = TAILQ_NEXT(conn, link);
+			if (conn->stream != NULL)
+				stream_end(conn->stream, NULL);
+		}
+	}
+}
+
 /* Whoever stands in the listener's queue has been promised an answer by the kernel, and a request may be on
  * its way on any connection that idles: those get one more reply, and are closed after it. */
 void net_drain(struct net *net)
@@ -717,11 +818,17 @@ void net_drain(struct net *net)
 	TAILQ_FOREACH (conn, &net->lists[CONN_IDLE], link)
 		if (conn->deadline_ms > end_ms)
 			conn->deadline_ms = end_ms;
+	end_streams(net);
 }
 
 unsigned net_connections(const struct net *net)
 {
 	return net->connections;
+}
+
+unsigned net_connections_max(const struct net *net)
+{
+	return net->connections_max;
 }
 
 void net_free(struct net *net)

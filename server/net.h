@@ -14,6 +14,8 @@ struct flow;
 struct http_parser;
 struct observer;
 struct reply;
+struct server_event;
+struct stream;
 struct trail;
 
 /* Takes the address. NULL with the reason in `why`. */
@@ -31,6 +33,7 @@ bool net_turn(struct net *net);
 void net_drain(struct net *net);
 
 unsigned net_connections(const struct net *net);
+unsigned net_connections_max(const struct net *net);
 
 /* --- for flow.c --- */
 
@@ -54,5 +57,23 @@ void conn_set_flow(struct conn *conn, struct flow *flow);
 /* Queues the reply of the request in work; ends the request. Fills in what follows from the request: date,
  * head_only, keep_alive, more_headers, and close where the caller has not said it. */
 void conn_reply(struct conn *conn, struct reply *reply);
+
+/* --- for stream.c --- */
+
+/* As conn_reply, but it is the head alone of a reply that goes on: the connection is the stream's, which is told when
+ * the client goes away and when it has read what it was slow to read. What the client still sends is not looked at. */
+void conn_stream(struct conn *conn, struct reply *reply, struct stream *stream);
+
+/* The client has closed its side: nobody could tell when it goes away. */
+bool conn_has_said_all(const struct conn *conn);
+
+/* True while all that was sent has left: only then there may be more. */
+bool conn_stream_ready(const struct conn *conn);
+
+/* Queues an event. */
+void conn_stream_send(struct conn *conn, const struct server_event *event);
+
+/* Ends the stream after what was sent, and the connection with it: the stream is told nothing more. */
+void conn_stream_end(struct conn *conn);
 
 #endif

@@ -36,12 +36,13 @@ static void append_token(struct buf *body, const struct app *app, const struct c
 	buf_append_char(body, '"');
 }
 
-static void append_pass(struct buf *body, const char *text, int64_t expires_unix_ms)
+static void append_pass(struct buf *body, const struct app *app, const struct queue_pass *pass)
 {
-	char expires[CLOCK_TEXT_SIZE];
-	int64_t left_ms = expires_unix_ms - clock_unix_ms();
+	char text[TOKEN_TEXT_SIZE], expires[CLOCK_TEXT_SIZE];
+	int64_t left_ms = pass->expires_unix_ms - clock_unix_ms();
 
-	clock_format(expires_unix_ms, expires);
+	queue_pass_sign(app->token_key, pass, text);
+	clock_format(pass->expires_unix_ms, expires);
 	buf_append_text(body, ",\"pass\":\"");
 	buf_append_text(body, text);
 	buf_append_text(body, "\",\"pass_expires_at\":\"");
@@ -104,8 +105,15 @@ static int64_t poll_after_ms(
 	return queue_poll_after_ms(&pace, ahead, waiting, randombytes_random());
 }
 
-static void append_waiting(struct buf *body, const struct app *app,
-	const struct catalog_event *event, const struct queue_op *op)
+/* Says when to ask again, and notes it for a flow whose client does not do so by itself. */
+static void append_again(struct buf *body, struct flow *flow, int64_t after_ms)
+{
+	append_member(body, ",\"poll_after_ms\":", after_ms);
+	flow->again_ms = after_ms;
+}
+
+static void append_waiting(struct buf *body, struct flow *flow, const struct catalog_event *event,
+	const struct queue_op *op)
 {
 	buf_append_text(body, ",\"status\":\"");
 	buf_append_text(body, waiting_status(event, op));
@@ -117,22 +125,19 @@ static void append_waiting(struct buf *body, const struct app *app,
 	}
 	append_member(body, ",\"waiting\":", op->waiting);
 	append_eta(body, event, op->ahead);
-	append_member(
-		body, ",\"poll_after_ms\":", poll_after_ms(app, event, op->ahead, op->waiting));
+	append_again(body, flow, poll_after_ms(flow->app, event, op->ahead, op->waiting));
 }
 
-static void append_admitted(struct buf *body, const struct app *app,
-	const struct catalog_event *event, const struct queue_op *op)
+static void append_admitted(struct buf *body, struct flow *flow, const struct catalog_event *event,
+	const struct queue_op *op)
 {
 	struct queue_pass pass = {event->row.id, op->user_id, op->nonce, op->pass_expires_ms};
-	char text[TOKEN_TEXT_SIZE];
 
-	queue_pass_sign(app->token_key, &pass, text);
 	buf_append_text(body, ",\"status\":\"admitted\",\"position\":0,\"ahead\":0");
 	append_member(body, ",\"waiting\":", op->waiting);
 	buf_append_text(body, ",\"eta_seconds\":null");
-	append_member(body, ",\"poll_after_ms\":", app->pace.poll_max_ms);
-	append_pass(body, text, op->pass_expires_ms);
+	append_again(body, flow, flow->app->pace.poll_max_ms);
+	append_pass(body, flow->app, &pass);
 }
 
 void place_reply(
@@ -143,9 +148,9 @@ void place_reply(
 	buf_reserve(&body, PLACE_BODY_MOSTLY);
 	append_token(&body, flow->app, event, op->user_id, op->number);
 	if (op->state == QUEUE_ADMITTED)
-		append_admitted(&body, flow->app, event, op);
+		append_admitted(&body, flow, event, op);
 	else
-		append_waiting(&body, flow->app, event, op);
+		append_waiting(&body, flow, event, op);
 	append_event(&body, event);
 	buf_append_char(&body, '}');
 	flow_reply_json(flow, status, body.data, body.len);
@@ -153,7 +158,7 @@ void place_reply(
 }
 
 void place_reply_stale(struct flow *flow, const struct catalog_event *event, int64_t user_id,
-	int64_t number, const struct queue_pass *pass, const char *pass_text)
+	int64_t number, const struct queue_pass *pass)
 {
 	struct buf body = BUF_INIT(PLACE_BODY_MAX);
 
@@ -163,9 +168,9 @@ void place_reply_stale(struct flow *flow, const struct catalog_event *event, int
 	else
 		buf_append_text(&body, ",\"status\":\"waiting\",\"position\":null,\"ahead\":null");
 	buf_append_text(&body, ",\"waiting\":null,\"eta_seconds\":null,\"stale\":true");
-	append_member(&body, ",\"poll_after_ms\":", flow->app->pace.poll_max_ms);
+	append_again(&body, flow, flow->app->pace.poll_max_ms);
 	if (pass != NULL)
-		append_pass(&body, pass_text, pass->expires_unix_ms);
+		append_pass(&body, flow->app, pass);
 	append_event(&body, event);
 	buf_append_char(&body, '}');
 	flow_reply_json(flow, 200, body.data, body.len);

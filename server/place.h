@@ -11,9 +11,9 @@ void place_reply(struct flow *flow, int status, const struct catalog_event *even
 	const struct queue_op *op);
 
 /* Ends the flow where Redis could not say: the place stands, its position is not known. pass: a valid pass
- * that came along, whose text is `pass_text`, or NULL. */
+ * that came along, or NULL. */
 struct queue_pass;
 void place_reply_stale(struct flow *flow, const struct catalog_event *event, int64_t user_id,
-	int64_t number, const struct queue_pass *pass, const char *pass_text);
+	int64_t number, const struct queue_pass *pass);
 
 #endif

@@ -58,6 +58,11 @@ bool revocations_have(const struct revocations *revocations, const char *token)
 	return find(revocations, &digest) != NULL;
 }
 
+bool revocations_have_digest(const struct revocations *revocations, const struct digest *token)
+{
+	return find(revocations, token) != NULL;
+}
+
 void revocations_add(
 	struct revocations *revocations, const struct digest *token, int64_t expires_unix_s)
 {

@@ -32,6 +32,7 @@ struct digest revocation_digest(const char *token);
 
 /* Whether this token, which is a valid one otherwise, was logged out. */
 bool revocations_have(const struct revocations *revocations, const char *token);
+bool revocations_have_digest(const struct revocations *revocations, const struct digest *token);
 
 /* A token was just logged out here. */
 void revocations_add(

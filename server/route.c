@@ -19,6 +19,7 @@
 #include "server/net.h"
 #include "server/revocations.h"
 #include "server/shed.h"
+#include "server/web_files.h"
 
 enum guard { GUARD_NONE, GUARD_USER, GUARD_ADMIN };
 
@@ -32,6 +33,7 @@ static const struct route {
 	void (*start)(const struct request *request);
 } routes[] = {
 	{HTTP_GET, "/v1/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, poll_start},
+	{HTTP_GET, "/v1/queue/events", GUARD_NONE, LIMIT_NONE, PRIORITY_POLL, queue_events_start},
 	{HTTP_DELETE, "/v1/queue", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, leave_start},
 	{HTTP_POST, "/v1/reservations", GUARD_USER, LIMIT_HOLD, PRIORITY_HOLD, hold_start},
 	{HTTP_GET, "/v1/reservations", GUARD_USER, LIMIT_NONE, PRIORITY_ACCOUNT,
@@ -69,6 +71,8 @@ static const struct route {
 		admin_queue_start},
 	{HTTP_GET, "/v1/admin/events/{}/stats", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
 		admin_stats_start},
+	{HTTP_GET, "/v1/admin/events/{}/live", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
+		live_start},
 	{HTTP_GET, "/v1/admin/audit", GUARD_ADMIN, LIMIT_NONE, PRIORITY_OPERATOR,
 		admin_audit_start},
 	{HTTP_GET, "/livez", GUARD_NONE, LIMIT_NONE, PRIORITY_OPERATOR, livez_start},
@@ -273,6 +277,15 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 			ask_who(&request, route);
 		return;
 	}
+	const struct web_file *file = web_files_find(app->web_files, http->path);
+	if (file != NULL && method == HTTP_GET) {
+		trail_routed(conn_trail(conn), ROUTE_FILE);
+		request.priority = PRIORITY_POLL; /* who waits may load the page again */
+		web_file_start(&request, file);
+		return;
+	}
+	if (file != NULL)
+		allowed = HTTP_GET;
 	if (http->method == HTTP_OPTIONS && strcmp(http->path, "*") == 0)
 		allowed = ALL_METHODS;
 	bool options = allowed != 0 && http->method == HTTP_OPTIONS;
@@ -289,7 +302,8 @@ static const struct {
 	const char *method, *path;
 } no_routes[ROUTE_TABLE] = {[ROUTE_INVALID] = {"invalid", "invalid"},
 	[ROUTE_UNKNOWN] = {"other", "unknown"},
-	[ROUTE_OPTIONS] = {"OPTIONS", "any"}};
+	[ROUTE_OPTIONS] = {"OPTIONS", "any"},
+	[ROUTE_FILE] = {"GET", "file"}};
 
 unsigned route_count(void)
 {
@@ -312,7 +326,7 @@ const char *route_path(unsigned route)
 bool route_is_repeated(unsigned route)
 {
 	if (route < ROUTE_TABLE)
-		return false;
+		return route == ROUTE_FILE;
 	const struct route *row = &routes[route - ROUTE_TABLE];
 	return row->method == HTTP_GET && row->guard == GUARD_NONE;
 }

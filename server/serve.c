@@ -46,8 +46,10 @@
 #include "server/route.h"
 #include "server/seat_map.h"
 #include "server/shuffler.h"
+#include "server/stream.h"
 #include "server/sweeper.h"
 #include "server/ticker.h"
+#include "server/web_files.h"
 
 enum { SCRIPTS_MAX = 32, SETTLE_MS = 2000, START_PATIENCE_MS = 2000 };
 
@@ -220,6 +222,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	if (app->access_log != NULL)
 		observer_tell(app->observer, access_log_note, app->access_log);
 	app->docs = docs_new(app->settings.http_docs_folder);
+	app->web_files = web_files_new();
 	app->seat_maps = seat_maps_new(app);
 	app->catalog = catalog_new(app);
 	app->shuffler = shuffler_new(app);
@@ -228,6 +231,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 	app->auditor = auditor_new(app);
 	if (!outbox_new(app, &app->outbox, why, why_size))
 		return false;
+	app->streams = streams_new(app);
 	app->net = net_new(app, why, why_size);
 	return app->net != NULL;
 }
@@ -237,6 +241,8 @@ static void app_close(struct app *app)
 {
 	if (app->net != NULL)
 		net_free(app->net);
+	if (app->streams != NULL)
+		streams_free(app->streams);
 	if (app->pg != NULL)
 		pg_free(app->pg);
 	if (app->queue != NULL)
@@ -266,6 +272,7 @@ static void app_close(struct app *app)
 	access_log_free(app->access_log);
 	loop_lag_free(app->loop_lag);
 	docs_free(app->docs);
+	web_files_free(app->web_files);
 	token_key_free(app->token_key);
 	access_token_key_free(app->access_token_key);
 	idp_free(app->idp);
@@ -297,6 +304,7 @@ static void turn(struct app *app, bool *again)
 	reserve_fill();
 	event_base_loop(app->base, EVLOOP_ONCE | (*again ? EVLOOP_NONBLOCK : 0));
 	*again = net_turn(app->net);
+	*again = streams_turn(app->streams) || *again;
 	queue_turn(app->queue);
 	seat_maps_turn(app->seat_maps);
 	if (app->redlock != NULL)

@@ -8,6 +8,7 @@
 #include "proto/base/clock.h"
 #include "server/adopt.h"
 #include "server/catalog.h"
+#include "server/line_watch.h"
 #include "server/shuffler.h"
 
 enum { IDLE_TICK_MS = 1000 };
@@ -47,8 +48,11 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 	} else if (result == DB_OK) {
 		event->waiting = queue_tick->waiting;
 		event->live = queue_tick->live;
+		event->holding = queue_tick->holding;
+		event->joined_total = queue_tick->joined_total;
 		event->admitted_total = queue_tick->admitted_total;
 		event->abandoned_total = queue_tick->abandoned_total;
+		event->shuffle = queue_tick->shuffle;
 		check_eta(tick);
 		if (event->waiting > 0)
 			queue_rate_measure(
@@ -61,6 +65,7 @@ static void tick_done(struct queue_tick *queue_tick, enum db_result result)
 		if (queue_tick->shuffle == QUEUE_SHUFFLE_CLOSED ||
 			(queue_tick->shuffle == QUEUE_SHUFFLE_PENDING && catalog_open(event)))
 			shuffler_start(tick->app->shuffler, event);
+		line_watch_ticked(tick->app, event);
 	}
 	free(tick);
 }

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
-# "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi, which
-# is node's test runner against the same sanitized server, isolation, which is PostgreSQL's isolationtester on the
-# functions alone, instructions, which is bench/instructions.sh on the plain build, and fuzz, which is libFuzzer's
-# programs for a minute. Of faults each kind that was injected counts as a test; what SEED, MINUTES and others choose
-# there stands in tests/faults/run.c.
+# "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi and web, which
+# are node's test runner against the same sanitized server (web: through Chromium), isolation, which is PostgreSQL's
+# isolationtester on the functions alone, instructions, which is bench/instructions.sh on the plain build, and fuzz,
+# which is libFuzzer's programs for a minute. Of faults each kind that was injected counts as a test; what SEED,
+# MINUTES and others choose there stands in tests/faults/run.c.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it; SANITIZER= (empty) runs them without
 # the sanitizers. A layer that crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever
@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
 declare -A limit_seconds=([unit]=180 [flow]=180 [live]=900 [wire]=300 [openapi]=300 [isolation]=480
-	[instructions]=300 [fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
+	[instructions]=300 [web]=600 [fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
 sanitizer=${SANITIZER-address,undefined}
 sanitized=$build${sanitizer:+-san}
@@ -91,7 +91,9 @@ build_all() {
 		run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/faults" || return ;;
 	esac
 	! wanted bugs || run make --no-print-directory -s -j2 BUILD="$build" SANITIZER= "$build/tests/live" || return
-	! wanted openapi || run config/run/docs.sh "$build" || return
+	if wanted openapi || wanted web; then
+		run config/run/docs.sh "$build" || return
+	fi
 	! wanted fuzz || run config/run/fuzz.sh build
 }
 
@@ -220,18 +222,17 @@ run_bugs() {
 	judge_layer bugs "$status" "$report"
 }
 
-# FILTER is a pattern of test names for node here.
-run_openapi() {
-	local status=0 report=$output/openapi.tap
-	local arguments=(--test-reporter=tap "--test-reporter-destination=$report")
+# run_node LAYER ARGUMENT…: its files of tests. FILTER is a pattern of test names for node here.
+run_node() {
+	local layer=$1 status=0 report=$output/$1.tap
+	local arguments=(--test-reporter=tap "--test-reporter-destination=$report" "${@:2}")
 	[ -z "${FILTER:-}" ] || arguments+=("--test-name-pattern=$FILTER")
-	echo "layer openapi"
+	echo "layer $layer"
 	NODE_PATH=$(readlink -f "$build/npm/node_modules") ONSALE_TEST_DOCS=$(readlink -f "$build/docs") \
-		run timeout -k 5 "${limit_seconds[openapi]}" node "${arguments[@]}" \
-		tests/openapi/openapi.test.js || status=$?
+		run timeout -k 5 "${limit_seconds[$layer]}" node "${arguments[@]}" "tests/$layer"/*.test.js || status=$?
 	grep -E -A12 '^ *not ok' "$report" >&2 || true
 	end_left_over
-	judge_layer openapi "$status" "$report"
+	judge_layer "$layer" "$status" "$report"
 }
 
 # FILTER is a pattern of the specs' names here.
@@ -277,7 +278,7 @@ run_fuzz() {
 
 layers_to_run() {
 	local layer
-	for layer in unit flow live wire openapi isolation faults fuzz; do
+	for layer in unit flow live wire openapi web isolation faults fuzz; do
 		[ -z "${LAYER:-}" ] || [ "$LAYER" = "$layer" ] || continue
 		! compgen -G "tests/$layer/*.[cjs]*" >/dev/null || echo "$layer"
 	done
@@ -291,7 +292,7 @@ wanted() {
 
 unset MAKEFLAGS MFLAGS MAKELEVEL MAKEOVERRIDES
 mapfile -t layers < <(layers_to_run)
-mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|isolation|instructions|fuzz' | sed 's/^bugs$/faults/; s/^storm$/live/')
+mapfile -t c_layers < <(layers_to_run | grep -vxE 'openapi|web|isolation|instructions|fuzz' | sed 's/^bugs$/faults/; s/^storm$/live/')
 [ "${#layers[@]}" -gt 0 ] || die "there is no such layer: ${LAYER:-}"
 [ -z "${FILTER:-}" ] || [ -n "${LAYER:-}" ] || die "FILTER needs a LAYER: make test LAYER=unit FILTER='json/*'"
 mkdir -p "$output"
@@ -308,7 +309,8 @@ export_environment
 for layer in "${c_layers[@]}"; do
 	[ "$layer" = faults ] || ! wanted "$layer" || run_layer "$layer"
 done
-! wanted openapi || run_openapi
+! wanted openapi || run_node openapi
+! wanted web || run_node web --test --test-concurrency=2
 ! wanted isolation || run_isolation
 ! wanted instructions || run_instructions
 ! wanted faults || run_faults

@@ -143,7 +143,8 @@ Test(contract_http, options_and_head)
 		struct answer *answer = expect(world, &call, 204, NULL);
 		cr_assert(answer_header_is(answer, "allow", methods_of(world, routes, count, path)),
 			"%s: %s", path, answer->head);
-		if (strcmp(routes[i].method, "GET") == 0)
+		/* A stream's GET has no end: contract_push.c looks at its head. */
+		if (strcmp(routes[i].method, "GET") == 0 && strstr(path, "/1/live") == NULL)
 			check_head(world, path);
 	}
 	struct call all = {.method = "OPTIONS", .path = "*"};

@@ -153,8 +153,8 @@ Test(contract_operators, others_may_not)
 
 Test(contract_operators, stats_and_audit)
 {
-	static const char *const numbers[] = {"event_id", "waiting", "active", "admitted",
-		"abandoned", "held", "sold", "revenue"};
+	static const char *const numbers[] = {"event_id", "waiting", "active", "holding", "joined",
+		"admitted", "abandoned", "held", "sold", "revenue"};
 	static const char *const counts[] = {"double_sold", "negative_balances", "ledger_imbalance",
 		"orphan_holds", "unpublished_events"};
 	struct world *world = world_open(NULL);

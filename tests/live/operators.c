@@ -78,7 +78,7 @@ Test(operators, stats_of_a_sale)
 struct line_numbers {
 	struct world *world;
 	const char *path;
-	int64_t waiting, active, admitted, abandoned;
+	int64_t waiting, active, joined, admitted, abandoned;
 };
 
 static bool has_numbers(void *context)
@@ -88,6 +88,7 @@ static bool has_numbers(void *context)
 
 	return answer_int(answer, "waiting") == numbers->waiting &&
 	       answer_int(answer, "active") == numbers->active &&
+	       answer_int(answer, "joined") == numbers->joined &&
 	       answer_int(answer, "admitted") == numbers->admitted &&
 	       answer_int(answer, "abandoned") == numbers->abandoned;
 }
@@ -105,6 +106,7 @@ Test(operators, stats_of_a_line)
 			world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id),
 		.waiting = 3,
 		.active = 2,
+		.joined = 5,
 		.admitted = 2};
 	for (size_t i = 0; i < world->people.count; i++)
 		expect(world,
@@ -117,6 +119,147 @@ Test(operators, stats_of_a_line)
 	numbers.waiting = 0;
 	numbers.abandoned = 3;
 	cr_assert(wait_until(has_numbers, &numbers, 10000));
+	world_close(world);
+}
+
+/* A member of the reply, by the names on the way to it; the test fails where one is missing. */
+static const json_t *member(struct answer *answer, const char *path)
+{
+	const json_t *value = answer_json(answer);
+	char names[128], *rest = names;
+
+	cr_assert(strlen(path) < sizeof names);
+	strcpy(names, path);
+	for (const char *name; value != NULL && (name = strsep(&rest, ".")) != NULL;)
+		value = json_object_get(value, name);
+	cr_assert(value != NULL, "no %s in %s", path, answer->body);
+	return value;
+}
+
+static int64_t number(struct answer *answer, const char *path)
+{
+	return json_integer_value(member(answer, path));
+}
+
+/* How many requests of a kind there were, however long they took. */
+static int64_t timed(struct answer *answer, const char *path)
+{
+	const json_t *counts = member(answer, path);
+	int64_t sum = 0;
+
+	cr_assert_eq(json_array_size(counts),
+		json_array_size(member(answer, "server.latency.bounds_ms")) + 1);
+	for (size_t i = 0; i < json_array_size(counts); i++)
+		sum += json_integer_value(json_array_get(counts, i));
+	return sum;
+}
+
+/* The first seat, for one of the people. */
+static struct call hold_call(struct world *world, unsigned person, const char *key)
+{
+	return (struct call){.method = "POST",
+		.path = "/v1/reservations",
+		.jwt = world->people.list[person].jwt,
+		.key = key,
+		.body = hold_body(world, &world->sale, world->sale.seat_ids, 1)};
+}
+
+/* What an instance tells of itself is what it was asked since the reply before. */
+Test(operators, stats_of_an_instance)
+{
+	struct world *world = world_open(NULL);
+
+	world_fill(world, 3, 10 * PRICE, &(struct sale_options){.price = PRICE});
+	const char *path = textf(
+		world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id);
+	struct answer *before = operator_get(world, path);
+	sell(world);
+	struct call taken = hold_call(world, 2, "too-late");
+	expect(world, &taken, 409, "seat_unavailable");
+	struct answer *after = operator_get(world, path);
+
+	cr_expect(number(after, "seats") == (int64_t)world->sale.seat_count);
+	cr_expect_str_eq(json_string_value(member(after, "server.instance")),
+		json_string_value(member(before, "server.instance")));
+	cr_expect(timed(after, "server.latency.hold") - timed(before, "server.latency.hold") == 4);
+	cr_expect(timed(after, "server.latency.pay") - timed(before, "server.latency.pay") == 2);
+	cr_expect(timed(after, "server.latency.poll") == 0);
+	cr_expect(timed(after, "server.latency.loop") > 0);
+	cr_expect(number(after, "server.locks.attempts") >= 4);
+	cr_expect(number(after, "server.locks.taken") == 1, "%s", after->body);
+	cr_expect(number(after, "server.refusals.seat_unavailable") == 1);
+	cr_expect(
+		number(after, "server.requests.4xx") - number(before, "server.requests.4xx") == 1);
+	cr_expect(number(after, "server.requests.2xx") - number(before, "server.requests.2xx") ==
+		  6); /* the former stats' own reply, too */
+	cr_expect(number(after, "server.requests.5xx") == 0 && number(after, "server.shed") == 0);
+	cr_expect(
+		number(after, "server.in_flight") >= 1 && number(after, "server.connections") >= 1);
+	cr_expect(json_is_true(member(after, "server.redis.up")));
+	cr_expect_str_eq(json_string_value(member(after, "server.redis.breaker")), "closed");
+	cr_expect(number(after, "server.lanes.up") == number(after, "server.lanes.of"));
+	world_close(world);
+}
+
+struct joiner {
+	struct world *world;
+	struct call join;
+	const char *pass;
+};
+
+static bool has_pass(void *context)
+{
+	struct joiner *joiner = context;
+	struct answer *answer = world_call(joiner->world, &joiner->join);
+
+	if (!answer_is(answer, "status", "admitted"))
+		return false;
+	joiner->pass = answer_text(answer, "pass");
+	return true;
+}
+
+static const char *pass_of(struct world *world, unsigned person)
+{
+	struct joiner joiner = {.world = world,
+		.join = {.method = "POST",
+			.jwt = world->people.list[person].jwt,
+			.path = textf(
+				world, "/v1/events/%lld/queue", (long long)world->sale.event_id)}};
+
+	cr_assert(wait_until(has_pass, &joiner, 5000));
+	return joiner.pass;
+}
+
+static bool has_holder(void *context)
+{
+	const struct line_numbers *numbers = context;
+
+	return answer_int(operator_get(numbers->world, numbers->path), "holding") == 1;
+}
+
+/* Of two who were let in, one holds a seat; and the line's settings are those that were put. */
+Test(operators, stats_of_those_let_in)
+{
+	struct world *world = world_open(&(struct world_options){.flags = {"--queue.tick_ms=50"}});
+
+	world_fill(world, 2, 0, &(struct sale_options){.queue = true, .capacity = 2});
+	struct line_numbers numbers = {.world = world,
+		.path = textf(
+			world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id)};
+	struct call hold = hold_call(world, 0, "mine");
+	hold.pass = pass_of(world, 0);
+	pass_of(world, 1);
+	cr_expect(answer_int(operator_get(world, numbers.path), "holding") == 0);
+	expect(world, &hold, 201, NULL);
+	cr_assert(wait_until(has_holder, &numbers, 5000));
+	put_line(world, "{\"capacity\": 7, \"admit_per_second\": 8, \"paused\": true, "
+			"\"message\": \"A \\\"word\\\"\"}");
+	struct answer *answer = operator_get(world, numbers.path);
+	cr_expect(number(answer, "line.capacity") == 7 &&
+		  number(answer, "line.admit_per_second") == 8);
+	cr_expect(json_is_true(member(answer, "line.paused")) &&
+		  json_is_true(member(answer, "line.enabled")));
+	cr_expect_str_eq(json_string_value(member(answer, "line.message")), "A \"word\"");
 	world_close(world);
 }
 

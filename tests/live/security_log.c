@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "proto/base/clock.h"
+#include "tests/support/events.h"
 #include "tests/support/process.h"
 #include "tests/support/wait.h"
 #include "tests/support/wire.h"
@@ -195,6 +196,20 @@ static bool is_admitted(void *context)
 	return joiner->answer->status / 100 == 2 && answer_is(joiner->answer, "status", "admitted");
 }
 
+/* Watches the place as a browser does, with its token in the address. */
+static void watch(struct world *world, struct secrets *secrets, const char *token)
+{
+	struct call call = {
+		.method = "GET", .path = textf(world, "/v1/queue/events?token=%s", token)};
+	struct events events;
+
+	events_open(&events, world_port(world, 0), &call, 0);
+	struct answer event = events_expect(&events);
+	add(secrets, textf(world, "%s", answer_text(&event, "token")));
+	answer_clear(&event);
+	events_close(&events);
+}
+
 /* Signs up, logs in, waits in line, holds and pays: with whatever they get to keep on the way. */
 static void buy(struct world *world, struct secrets *secrets)
 {
@@ -209,7 +224,7 @@ static void buy(struct world *world, struct secrets *secrets)
 		secrets, answer_text(expect(world, &call, 201, NULL), "access_token"));
 	struct joiner joiner = {world, secrets, NULL, jwt};
 	cr_assert(wait_until(is_admitted, &joiner, LIMIT_MS));
-	add(secrets, answer_text(joiner.answer, "token"));
+	watch(world, secrets, add(secrets, answer_text(joiner.answer, "token")));
 	call = (struct call){.method = "POST",
 		.path = "/v1/reservations",
 		.jwt = jwt,
@@ -246,6 +261,9 @@ static void get_it_wrong(struct world *world, struct secrets *secrets)
 	add(secrets, "a-token-in-a-query");
 	expect(world, &call, 401, "unauthorized");
 	call.path = "/v1/queue?token=a-token-in-a-query";
+	expect(world, &call, 401, "invalid_queue_token");
+	call.path = "/v1/queue/events?token=a-token-in-a-query";
+	call.queue_token = NULL;
 	expect(world, &call, 401, "invalid_queue_token");
 }
 

@@ -47,7 +47,8 @@ function bytesOf(operation, it) {
 
 async function call(id, it) {
 	const operation = operations.get(id);
-	const reply = await exchange(it.port || main, bytesOf(operation, it));
+	const streams = operation.responses[200] && "text/event-stream" in (operation.responses[200].content || {});
+	const reply = await exchange(it.port || main, bytesOf(operation, it), streams);
 	const response = operation.responses[reply.status];
 	const key = `${id} ${reply.status}`;
 	if (!response) {
@@ -108,6 +109,8 @@ function rightRequests(w) {
 		getShuffle: () => ({ path: { event: w.shuffled.event } }),
 		listEntrants: () => ({ path: { event: w.shuffled.event } }),
 		getPlace: () => ({ token: w.token }),
+		watchPlace: () => ({ query: `?token=${w.token}` }),
+		watchEvent: () => ({ jwt: w.admin, path: event }),
 		leaveLine: () => ({ token: w.token }),
 		hold: () => ({ jwt: w.buyer, key: newKey(), body: seats([w.plain.seats[0]]) }),
 		getReservation: () => ({ jwt: w.buyer, path: reservation }),
@@ -152,7 +155,7 @@ const spoil = {
 	malformed_json: () => ({ body: undefined, text: "{" }),
 	idempotency_key_required: () => ({ key: undefined }),
 	unauthorized: () => ({ jwt: undefined }),
-	invalid_queue_token: () => ({ token: "forged" }),
+	invalid_queue_token: () => ({ token: "forged", query: "?token=forged" }),
 	forbidden: (it, w) => ({ jwt: w.buyer }),
 	not_found: (it) => it.path && { path: { [Object.keys(it.path)[0]]: "x" } },
 	shuffle_not_found: (it, w) => ({ path: { event: w.plain.event } }),
@@ -210,7 +213,7 @@ async function holdId(w, sale, seat, more) {
 
 async function lookAround(w) {
 	for (const id of ["getBalance", "listEvents", "getEvent", "listPerformances", "getLine", "isAlive", "isReady",
-		"getMetrics", "changeLine", "getMe", "getLedger", "listReservations", "getStats", "audit", "logIn"])
+		"getMetrics", "changeLine", "getMe", "getLedger", "listReservations", "getStats", "watchEvent", "audit", "logIn"])
 		await expect(id, right(w, id), id === "logIn" ? 201 : 200);
 	await expect("listEvents", { query: "?after=0&limit=1" }, 200);
 	await expect("listPerformances", { path: { event: w.plain.event }, query: "?available=true" }, 200);
@@ -295,6 +298,8 @@ async function stand(w) {
 	await expect("joinLine", w.right.joinLine(), 200);
 	const place = await admitted(w, w.lined, w.buyer);
 	await expect("getPlace", { token: place.token, pass: place.pass }, 200);
+	for (const it of [{ token: place.token }, { query: `?token=${place.token}` }])
+		await expect("watchPlace", it, 200);
 	await expect("hold", hold(w, w.lined, 0), 403, "queue_pass_required");
 	await expect("hold", hold(w, w.lined, 0, { pass: "nonsense" }), 403, "queue_pass_invalid");
 	await expect("hold", hold(w, w.lined, 0, { pass: place.pass }), 201);
@@ -302,7 +307,8 @@ async function stand(w) {
 	await expect("joinLine", { path: { event: w.closed.event }, jwt: w.buyer }, 201);
 	for (let i = 0; i < 2; i++)
 		await expect("leaveLine", { token: place.token }, 204);
-	await expect("getPlace", { token: place.token }, 410, "place_expired");
+	for (const id of ["getPlace", "watchPlace"])
+		await expect(id, { token: place.token }, 410, "place_expired");
 	w.token = (await expect("joinLine", w.right.joinLine(), 201)).json.token;
 	const brief = await admitted(w, w.brief, w.buyer);
 	await until("a pass to expire", async () =>

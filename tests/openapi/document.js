@@ -97,6 +97,8 @@ function wrongBody(response, reply) {
 	if (!content)
 		return [`the content type '${type}' is not documented`];
 	let value = reply.body.toString("utf8");
+	if (content["x-data"]) // of each event of a stream
+		return [wrong(content["x-data"], reply.json, "closed")].filter(Boolean);
 	if (type.endsWith("json"))
 		try {
 			value = JSON.parse(value);

@@ -43,16 +43,30 @@ function parseReply(bytes) {
 	const reply = { status: Number(first.split(" ")[1]), headers, body: bytes.subarray(end + 4) };
 	if ((headers["content-type"] || "").split(";")[0].endsWith("json") && reply.body.length > 0)
 		reply.json = JSON.parse(reply.body.toString("utf8"));
+	const data = isStream(headers) && /^data: (.*)$/m.exec(reply.body.toString("utf8"));
+	if (data)
+		reply.json = JSON.parse(data[1]);
 	return reply;
 }
 
-// Sends these bytes, and reads until the server closes, which it is asked to.
-function exchange(port, bytes) {
+const isStream = (headers) => headers["content-type"] === "text/event-stream";
+
+function hasEvent(bytes) {
+	const reply = parseReply(bytes);
+	return reply && isStream(reply.headers) && bytes.includes("\n\n\r\n");
+}
+
+// Sends these bytes, and reads until the server closes, which it is asked to; of a stream one event is enough.
+function exchange(port, bytes, streams = false) {
 	return new Promise((resolve, reject) => {
 		const chunks = [];
 		const socket = net.connect(port, "127.0.0.1", () => socket.write(bytes));
 		socket.setTimeout(REPLY_LIMIT_MS, () => socket.destroy(new Error("no reply in time")));
-		socket.on("data", (chunk) => chunks.push(chunk));
+		socket.on("data", (chunk) => {
+			chunks.push(chunk);
+			if (streams && hasEvent(Buffer.concat(chunks)))
+				socket.destroy();
+		});
 		socket.on("error", reject);
 		socket.on("close", () => {
 			const reply = parseReply(Buffer.concat(chunks));
@@ -65,9 +79,9 @@ function exchange(port, bytes) {
 }
 
 class World {
-	constructor() {
-		this.folder = fs.mkdtempSync(path.join(os.tmpdir(), "openapi-"));
-		this.database = `openapi_${process.pid}`;
+	constructor(name = "openapi") {
+		this.folder = fs.mkdtempSync(path.join(os.tmpdir(), `${name}-`));
+		this.database = `${name}_${process.pid}`;
 		this.url = outside.replace("/onsale_test?", `/${this.database}?`);
 		this.socket = path.join(this.folder, "redis.sock");
 		this.processes = [];
@@ -129,6 +143,7 @@ class World {
 			{ env: this.env, stdio: ["ignore", "ignore", fd] });
 		fs.closeSync(fd);
 		this.processes.push(instance);
+		this.newest = instance;
 		const found = await until(`${name} to listen`, () => {
 			if (instance.exitCode !== null)
 				throw new Error(`${name} ended: ${fs.readFileSync(log, "utf8")}`);

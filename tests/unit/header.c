@@ -106,3 +106,15 @@ Test(header, traceparent_refused)
 		cr_expect(!header_traceparent(bad[i], &trace), "%s",
 			bad[i] != NULL ? bad[i] : "none");
 }
+
+Test(header, has_tag)
+{
+	cr_expect(header_has_tag("\"a\"", "\"a\""));
+	cr_expect(header_has_tag("W/\"a\"", "\"a\""));
+	cr_expect(header_has_tag("\"b\", \"a\"", "\"a\""));
+	cr_expect(header_has_tag("*", "\"a\""));
+	cr_expect(!header_has_tag("\"ab\"", "\"a\""));
+	cr_expect(!header_has_tag("\"ba\"", "\"a\""));
+	cr_expect(!header_has_tag("", "\"a\""));
+	cr_expect(!header_has_tag(NULL, "\"a\""));
+}

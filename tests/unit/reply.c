@@ -137,3 +137,19 @@ Test(reply, knows_a_reason_for_every_problem)
 	expect_written(&unlisted,
 		"HTTP/1.1 299 \r\nContent-Length: 0\r\nX-Request-Id: r\r\n" HELD_BACK "\r\n");
 }
+
+Test(reply, writes_the_head_of_a_stream)
+{
+	struct reply reply = {.status = 200,
+		.content_type = "text/event-stream",
+		.request_id = "r1",
+		.streamed = true,
+		.close = true};
+	expect_written(&reply,
+		"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nX-Request-Id: r1\r\n"
+		"Connection: close\r\n" HELD_BACK "\r\n");
+	reply.chunked = true;
+	expect_written(&reply,
+		"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n"
+		"X-Request-Id: r1\r\nConnection: close\r\n" HELD_BACK "\r\n");
+}
