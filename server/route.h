@@ -14,6 +14,7 @@ enum route_number {
 	ROUTE_INVALID, /* no HTTP that is understood */
 	ROUTE_UNKNOWN, /* no such path, or not with this method */
 	ROUTE_OPTIONS,
+	ROUTE_FILE, /* of the page */
 	ROUTE_TABLE /* from here on the table's rows */
 };
 unsigned route_count(void);
@@ -22,7 +23,7 @@ unsigned route_count(void);
 const char *route_method(unsigned route);
 const char *route_path(unsigned route);
 
-/* A read that anybody may make: polls, seat maps, probes, documents. */
+/* A read that anybody may make: polls, seat maps, probes, documents, the page. */
 bool route_is_repeated(unsigned route);
 
 /* Answers a whole request, now or later: finds its route, checks who asks, starts its flow. */

@@ -188,6 +188,16 @@ static void ask_wrongly(struct world *world)
 				  .problem = "unauthorized"});
 }
 
+/* The page's files are told apart from what is nothing at all. */
+static void look_at_page(struct world *world)
+{
+	struct call call = {.method = "GET", .path = "/", .headers = id_header(world, "page-1")};
+
+	expect(world, &call, 200, NULL);
+	check_line(world,
+		&(struct said){.id = "page-1", .method = "GET", .route = "file", .status = 200});
+}
+
 /* Bytes that are no HTTP; the id came before them. */
 static void send_nonsense(struct world *world)
 {
@@ -217,6 +227,7 @@ Test(log, a_line_says_what_became_of_a_request)
 	world_fill(world, 2, BALANCE, &(struct sale_options){.queue = false});
 	hold_and_repeat(world);
 	ask_wrongly(world);
+	look_at_page(world);
 	send_nonsense(world);
 	world_close(world);
 }
