@@ -59,6 +59,15 @@ static void shed_metrics(struct buf *out, const struct counters *counters)
 			priority_name(priority), (unsigned long long)counters->shed[priority]);
 }
 
+static void stream_metrics(struct buf *out, const struct counters *counters)
+{
+	metric(out, "onsale_streams", "gauge", "Event streams open.", counters->streams);
+	metric(out, "onsale_stream_events_total", "counter", "Events sent to streams.",
+		counters->pushes);
+	metric(out, "onsale_streams_cut_total", "counter",
+		"Streams closed since their clients did not read.", counters->streams_cut);
+}
+
 static void outbox_metrics(struct buf *out, const struct outbox *outbox)
 {
 	struct outbox_counts counts = outbox_counts(outbox);
@@ -128,11 +137,7 @@ void metrics_start(const struct request *request)
 		"The most that one turn of the loop ever computed.", counters->turn_max_us);
 	metric(&out, "onsale_connections", "gauge", "Client connections open.",
 		net_connections(app->net));
-	metric(&out, "onsale_streams", "gauge", "Event streams open.", counters->streams);
-	metric(&out, "onsale_stream_events_total", "counter", "Events sent to streams.",
-		counters->pushes);
-	metric(&out, "onsale_streams_cut_total", "counter",
-		"Streams closed since their clients did not read.", counters->streams_cut);
+	stream_metrics(&out, counters);
 	metric(&out, "onsale_redis_pending", "gauge", "Redis commands in flight.",
 		redis_pending(app->redis));
 	metric(&out, "onsale_redis_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.",
