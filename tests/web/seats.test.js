@@ -92,8 +92,11 @@ webTest("a map that nobody keeps up to date says so, and is live again afterward
 	await visitor.at(seatsPage(sale));
 	await pickInList(page, t, performance.seats[1]);
 	await site.stop();
-	await page.getByRole("status").filter({ hasText: t("seats.away") }).waitFor();
-	await site.start();
+	try {
+		await page.getByRole("status").filter({ hasText: t("seats.away") }).waitFor();
+	} finally {
+		await site.start();
+	}
 	await page.getByRole("status").filter({ hasText: t("seats.live") }).waitFor();
 	await hold(site, await site.person(), performance, [performance.seats[0]]);
 	await page.getByRole("button", { name: seatText(t, performance.seats[0], "held"), exact: true }).waitFor();

@@ -15,6 +15,11 @@ import { seatName } from "../seat_hall.js";
 const LAST_MS = 60000;
 const ENDED = { hold_expired: "expired", already_paid: "paid", reservation_cancelled: "cancelled" };
 
+// The second click of a double click is none: what it would hit may be something else by then.
+function single(act) {
+	return (event) => event.detail > 1 ? undefined : act();
+}
+
 class Checkout {
 	constructor(page, reservation, me, place) {
 		Object.assign(this, { page, reservation, me, place });
@@ -88,7 +93,7 @@ class Checkout {
 		fill(this.page, h("h1", {}, t("checkout.title")), this.timer(), this.notices,
 			h("div", { class: "card stack ticket" }, this.where(), this.seats()),
 			h("section", { class: "card stack", "aria-label": t("checkout.bill") }, this.bill),
-			h("p", {}, h("button", { class: "link", type: "button", onclick: () => this.cancel() }, t("checkout.cancel"))));
+			h("p", {}, h("button", { class: "link", type: "button", onclick: single(() => this.cancel()) }, t("checkout.cancel"))));
 		this.billChanged();
 	}
 
@@ -143,7 +148,7 @@ class Checkout {
 		return h("div", { class: "stack-tight" },
 			charge ? h("p", { class: "muted small" }, t("checkout.charge_hint")) : null,
 			h("button", { class: "button primary wide pay", type: "button", "aria-disabled": String(this.busy !== null),
-				onclick: press }, this.busy === null ? idle : words[this.busy]));
+				onclick: single(press) }, this.busy === null ? idle : words[this.busy]));
 	}
 
 	say(kind, ...what) {
@@ -166,8 +171,7 @@ class Checkout {
 	async doOnce(what, act, body) {
 		if (this.busy !== null)
 			return;
-		this.setBusy(what);
-		this.say(null);
+		this.setBusy(what); // what was said before stays until there is more to say: nothing moves under a finger
 		try {
 			await act();
 			this.setBusy(null);

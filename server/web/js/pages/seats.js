@@ -200,8 +200,7 @@ class SeatsPage {
 	async hold(body) {
 		if (this.busy)
 			return;
-		this.busy = true;
-		this.say(null);
+		this.busy = true; // what was said before stays until there is more to say: nothing moves under a finger
 		this.changed();
 		try {
 			const { data } = await once(this.holdName, "/v1/reservations", body, {
