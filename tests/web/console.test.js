@@ -199,6 +199,21 @@ webTest("books that are wrong are said so, and again when they are right", async
 	assert.strictEqual(await page.getByText(t("alarm.audit")).count(), 0);
 });
 
+webTest("a Redis that does not answer is said, until it does again", async ({ site, visit }) => {
+	const { event } = await site.sale();
+	const { page, t } = await atConsole(site, visit, event), alarm = page.getByRole("alert").filter({ hasText: t("alarm.redis") });
+	assert.strictEqual(await alarm.count(), 0);
+	process.kill(site.world.redis.pid, "SIGSTOP");
+	try {
+		await alarm.waitFor();
+		await page.getByText(t("breaker.open"), { exact: true }).waitFor();
+	} finally {
+		process.kill(site.world.redis.pid, "SIGCONT");
+	}
+	await alarm.waitFor({ state: "hidden" });
+	await site.ready();
+});
+
 webTest("a server that goes away is said to, and its figures go on when it is back", async ({ site, visit }) => {
 	const { event } = await site.sale();
 	const { visitor, page, t } = await atConsole(site, visit, event);

@@ -122,7 +122,7 @@ webTest("who is offline is told so, and waits on when back", async ({ site, visi
 	await shows(visitor.page, 2);
 });
 
-webTest("a page that slept knows at once how far the line went", async ({ site, visit }) => {
+webTest("a page that slept knows afterwards how far the line went", async ({ site, visit }) => {
 	const t = await words("en"), sale = await standing(site, 3);
 	const visitor = await visit({ as: await site.person() });
 	await join(visitor, t, sale);

@@ -85,6 +85,14 @@ class Site {
 		await this.ready();
 	}
 
+	// What a test that failed has left stopped, for the next one.
+	async mend() {
+		if (this.world.redis.exitCode !== null)
+			await this.world.startRedis();
+		if (this.instance.exitCode !== null)
+			await this.start();
+	}
+
 	// `it`: {jwt, key, token, pass, body}. {status, headers, json}
 	async call(method, route, it = {}) {
 		const headers = {};
@@ -332,6 +340,7 @@ async function inPages(site, name, body) {
 		visitors.push(visitor);
 		return visitor.open(options);
 	};
+	await site.mend();
 	try {
 		await body({ site, visit });
 		for (const visitor of visitors)

@@ -167,6 +167,7 @@ export default {
 	"line.leave": "Leave the line",
 	"line.leaveAsk": "Leave the line?",
 	"line.leaveText": "Your place goes to the next person. To come back, you join the line at its end.",
+	"line.leaveEarlyText": "You will not be here when the sale opens. You can come back at any time before.",
 	"line.stay": "Stay",
 	"line.again": "Join the line again",
 	"line.toEvent": "To the event",

@@ -166,6 +166,7 @@ export default {
 	"line.leave": "대기열 나가기",
 	"line.leaveAsk": "대기열에서 나가시겠습니까?",
 	"line.leaveText": "다음 분에게 순서가 넘어갑니다. 다시 오시려면 대기열 맨 뒤에 서야 합니다.",
+	"line.leaveEarlyText": "판매가 시작될 때 대기실에 없게 됩니다. 시작 전에는 언제든지 다시 들어올 수 있습니다.",
 	"line.stay": "계속 기다리기",
 	"line.again": "대기열에 다시 서기",
 	"line.toEvent": "공연 페이지로",

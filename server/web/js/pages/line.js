@@ -211,8 +211,14 @@ function joiningView(main, event) {
 
 // --- the page ---
 
-async function leaveAsked(eventId, admitted) {
-	const sure = await confirmDialog({ danger: true, title: t("line.leaveAsk"), text: t(admitted ? "line.giveBackText" : "line.leaveText"),
+function leavingCosts(place) {
+	if (place?.pass)
+		return t("line.giveBackText");
+	return t(place?.status === "prequeue" ? "line.leaveEarlyText" : "line.leaveText");
+}
+
+async function leaveAsked(eventId) {
+	const sure = await confirmDialog({ danger: true, title: t("line.leaveAsk"), text: leavingCosts(line.get(eventId)?.place),
 		yes: t("line.leave"), no: t("line.stay") });
 
 	if (!sure)
@@ -284,11 +290,11 @@ export async function show(main, [id]) {
 			location.replace(`#/seats/${id}/${known.dates[0].id}`);
 			return;
 		}
-		stopTimers = admittedView(main, event, known.dates, state, () => leaveAsked(id, true));
+		stopTimers = admittedView(main, event, known.dates, state, () => leaveAsked(id));
 		await eventWithDates(id).then(({ dates }) => { // how many are left by now
 			if (!over && kind === "admitted") {
 				stopTimers();
-				stopTimers = admittedView(main, event, dates, state, () => leaveAsked(id, true));
+				stopTimers = admittedView(main, event, dates, state, () => leaveAsked(id));
 			}
 		}).catch(() => {});
 	}
@@ -309,7 +315,7 @@ export async function show(main, [id]) {
 		} else {
 			if (kind !== "waiting") {
 				change("waiting");
-				view = waitingView(main, event, () => leaveAsked(id, false));
+				view = waitingView(main, event, () => leaveAsked(id));
 				stopTimers = view.note.stop;
 			}
 			update(view, state);
