@@ -280,6 +280,7 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 	const struct web_file *file = web_files_find(app->web_files, http->path);
 	if (file != NULL && method == HTTP_GET) {
 		request.priority = PRIORITY_POLL; /* who waits may load the page again */
+		trail_routed(conn_trail(conn), ROUTE_FILE);
 		web_file_start(&request, file);
 		return;
 	}
@@ -301,7 +302,8 @@ static const struct {
 	const char *method, *path;
 } no_routes[ROUTE_TABLE] = {[ROUTE_INVALID] = {"invalid", "invalid"},
 	[ROUTE_UNKNOWN] = {"other", "unknown"},
-	[ROUTE_OPTIONS] = {"OPTIONS", "any"}};
+	[ROUTE_OPTIONS] = {"OPTIONS", "any"},
+	[ROUTE_FILE] = {"GET", "file"}};
 
 unsigned route_count(void)
 {

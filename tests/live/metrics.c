@@ -83,6 +83,7 @@ Test(metrics, requests_by_route_method_and_status)
 	expect(world, &(struct call){.method = "PUT", .path = "/v1/events"}, 405,
 		"method_not_allowed");
 	expect(world, &(struct call){.method = "OPTIONS", .path = "/v1/events"}, 204, NULL);
+	expect(world, &(struct call){.method = "GET", .path = "/"}, 200, NULL);
 	say_nonsense(world);
 	static const struct {
 		const char *name;
@@ -95,6 +96,7 @@ Test(metrics, requests_by_route_method_and_status)
 		{"onsale_requests_total{route=\"unknown\",method=\"other\",status=\"405\"}", 1},
 		{"onsale_requests_total{route=\"any\",method=\"OPTIONS\",status=\"204\"}", 1},
 		{"onsale_requests_total{route=\"invalid\",method=\"invalid\",status=\"400\"}", 1},
+		{"onsale_requests_total{route=\"file\",method=\"GET\",status=\"200\"}", 1},
 		{"onsale_request_duration_seconds_count{route=\"/v1/events\",method=\"GET\"}", 2},
 		{"onsale_request_duration_seconds_bucket{route=\"/v1/events\",method=\"GET\","
 		 "le=\"+Inf\"}",
