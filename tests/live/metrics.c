@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include "proto/base/check.h"
-#include "tests/support/invariants.h"
+#include "tests/support/events.h"
 #include "tests/support/wait.h"
 #include "tests/support/wire.h"
 #include "tests/support/world.h"
@@ -29,7 +29,7 @@ static struct call call_of(struct world *world, const char *method, const char *
 struct awaited {
 	const struct world *world;
 	const char *name;
-	double least;
+	double least; /* … or most */
 };
 
 static bool has_come(void *context)
@@ -37,6 +37,13 @@ static bool has_come(void *context)
 	const struct awaited *awaited = context;
 
 	return metric(awaited->world, awaited->name) >= awaited->least;
+}
+
+static bool has_fallen(void *context)
+{
+	const struct awaited *awaited = context;
+
+	return metric(awaited->world, awaited->name) <= awaited->least;
 }
 
 static void await_metric(const struct world *world, const char *name, double least)
@@ -76,6 +83,7 @@ Test(metrics, requests_by_route_method_and_status)
 	expect(world, &(struct call){.method = "PUT", .path = "/v1/events"}, 405,
 		"method_not_allowed");
 	expect(world, &(struct call){.method = "OPTIONS", .path = "/v1/events"}, 204, NULL);
+	expect(world, &(struct call){.method = "GET", .path = "/"}, 200, NULL);
 	say_nonsense(world);
 	static const struct {
 		const char *name;
@@ -88,6 +96,7 @@ Test(metrics, requests_by_route_method_and_status)
 		{"onsale_requests_total{route=\"unknown\",method=\"other\",status=\"405\"}", 1},
 		{"onsale_requests_total{route=\"any\",method=\"OPTIONS\",status=\"204\"}", 1},
 		{"onsale_requests_total{route=\"invalid\",method=\"invalid\",status=\"400\"}", 1},
+		{"onsale_requests_total{route=\"file\",method=\"GET\",status=\"200\"}", 1},
 		{"onsale_request_duration_seconds_count{route=\"/v1/events\",method=\"GET\"}", 2},
 		{"onsale_request_duration_seconds_bucket{route=\"/v1/events\",method=\"GET\","
 		 "le=\"+Inf\"}",
@@ -264,6 +273,38 @@ Test(metrics, lines_by_event)
 	cr_expect_eq(metric(world, "onsale_eta_error_seconds_count"),
 		metric(world, "onsale_eta_checks_total{result=\"within\"}") +
 			metric(world, "onsale_eta_checks_total{result=\"outside\"}"));
+	world_close(world);
+}
+
+/* What a stream asks in its client's place is no request of his: only its opening is. */
+Test(metrics, a_stream_is_one_request)
+{
+	struct world *world = world_open(&(struct world_options){0});
+	struct events events;
+
+	world_fill(world, 1, 0, &(struct sale_options){.queue = true});
+	struct call join = call_of(world, "POST",
+		textf(world, "/v1/events/%lld/queue", (long long)world->sale.event_id));
+	struct answer *joined = expect(world, &join, 201, NULL);
+	events_open(&events, world_port(world, 0),
+		&(struct call){.method = "GET",
+			.path = "/v1/queue/events",
+			.queue_token = answer_text(joined, "token")},
+		0);
+	struct answer event = events_until(&events, "status", "admitted");
+	answer_clear(&event);
+	cr_expect_geq(metric(world, "onsale_stream_events_total"), 1);
+	cr_expect_eq(metric(world, "onsale_streams"), 1);
+	cr_expect_eq(metric(world, "onsale_requests_total{route=\"/v1/queue/events\","
+				   "method=\"GET\",status=\"200\"}"),
+		1);
+	events_close(&events);
+	struct awaited closed = {world, "onsale_streams", 0};
+	cr_expect(wait_until(has_fallen, &closed, LIMIT_MS));
+	cr_expect_eq(metric(world, "onsale_request_duration_seconds_count{"
+				   "route=\"/v1/queue/events\",method=\"GET\"}"),
+		1);
+	cr_expect_eq(metric(world, "onsale_in_flight"), 1, "but for the one that asks");
 	world_close(world);
 }
 
