@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -29,35 +30,41 @@ static uint64_t unix_s_of_boot(void)
 	return (uint64_t)(wall.tv_sec - boot.tv_sec);
 }
 
-/* proc(5): the 22nd field is the start, in ticks since the boot; 23rd and 24th are the memory. The second, the name,
- * ends at the last parenthesis. */
+/* The nth word (from 0) of a text as a number; 0 where there is none. */
+static uint64_t number_at(const char *text, unsigned nth)
+{
+	for (; nth > 0; nth--) {
+		text += strspn(text, " ");
+		text += strcspn(text, " ");
+	}
+	return strtoull(text, NULL, 10);
+}
+
+/* proc(5): the second field, the name, ends at the last parenthesis; the third stands behind it. The 22nd is the start,
+ * in ticks since the boot; 23rd and 24th are the memory. */
 static void read_stat(struct process_stats *stats)
 {
-	char text[TEXT_SIZE];
-	unsigned long long start = 0, virtual_bytes = 0, pages = 0;
+	enum { THIRD = 3, START = 22, VIRTUAL = 23, RESIDENT = 24 };
 	uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK), page = (uint64_t)sysconf(_SC_PAGESIZE);
+	char text[TEXT_SIZE];
 
 	read_text("/proc/self/stat", text);
 	const char *rest = strrchr(text, ')');
-	if (rest == NULL || sscanf(rest + 1,
-				    " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
-				    "%*d %*d %*d %*d %llu %llu %llu",
-				    &start, &virtual_bytes, &pages) != 3)
+	if (rest == NULL)
 		return;
-	stats->started_unix_s = unix_s_of_boot() + start / ticks;
-	stats->virtual_bytes = virtual_bytes;
-	stats->resident_bytes = pages * page;
+	rest++;
+	stats->started_unix_s = unix_s_of_boot() + number_at(rest, START - THIRD) / ticks;
+	stats->virtual_bytes = number_at(rest, VIRTUAL - THIRD);
+	stats->resident_bytes = number_at(rest, RESIDENT - THIRD) * page;
 }
 
 /* Its second number: nanoseconds on a run queue, of the first thread, which is the loop's. */
 static void read_schedstat(struct process_stats *stats)
 {
 	char text[TEXT_SIZE];
-	unsigned long long wait_ns = 0;
 
 	read_text("/proc/self/schedstat", text);
-	if (sscanf(text, "%*u %llu", &wait_ns) == 1)
-		stats->core_wait_us = wait_ns / 1000;
+	stats->core_wait_us = number_at(text, 1) / 1000;
 }
 
 static uint64_t count_files(void)
