@@ -183,6 +183,46 @@ webTest("without a pass the way leads to the line; a pass that is over is said, 
 		assert.deepStrictEqual(await reservations(site, person), []);
 	});
 
+// Two fingers that part around a place.
+async function pinch(visitor, x, y) {
+	const session = await visitor.context.newCDPSession(visitor.page);
+	const touch = (type, apart) => session.send("Input.dispatchTouchEvent", { type,
+		touchPoints: apart === null ? [] : [{ x: x - apart, y, id: 0 }, { x: x + apart, y, id: 1 }] });
+	await touch("touchStart", 20);
+	for (let apart = 25; apart <= 80; apart += 5)
+		await touch("touchMove", apart);
+	await touch("touchEnd", null);
+}
+
+function zoomed(page, t) {
+	return page.getByRole("button", { name: t("seat_map.whole") }).and(page.locator(":enabled")).waitFor();
+}
+
+async function whole(page, t) {
+	const button = page.getByRole("button", { name: t("seat_map.whole") });
+	await button.click();
+	await button.and(page.locator(":disabled")).waitFor();
+}
+
+webTest("the map comes nearer by wheel, button and two fingers, and shows the whole hall again", async ({ site, visit }) => {
+	const t = await words("en"), sale = await openHall(site, ARENA);
+	const desk = await visit({ as: await site.person() }), phone = await visit({ as: await site.person(), ...PHONE });
+	await desk.at(seatsPage(sale));
+	const box = await desk.page.getByRole("application").boundingBox();
+	await desk.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+	await desk.page.mouse.wheel(0, -200);
+	await zoomed(desk.page, t);
+	await whole(desk.page, t);
+	await desk.page.getByRole("button", { name: t("seat_map.zoom_in") }).click();
+	await zoomed(desk.page, t);
+	await phone.at(seatsPage(sale));
+	const small = await phone.page.getByRole("application").boundingBox();
+	await pinch(phone, small.x + small.width / 2, small.y + 150);
+	await zoomed(phone.page, t);
+	await whole(phone.page, t);
+	await phone.page.getByText(t("seats.none_picked")).waitFor();
+});
+
 webTest("the map is picked from by mouse and by finger", async ({ site, visit }) => {
 	const t = await words("en"), sale = await openHall(site);
 	const visitor = await visit({ as: await site.person() }), { page } = visitor;
@@ -202,7 +242,7 @@ webTest("the map is picked from by mouse and by finger", async ({ site, visit })
 	const box = await phone.page.getByRole("application").boundingBox();
 	const tap = () => phone.page.touchscreen.tap(box.x + box.width / 2, box.y + box.height / 2);
 	await tap(); // the seats are too small for a finger: nearer first
-	await phone.page.getByRole("button", { name: t("seat_map.whole") }).and(phone.page.locator(":enabled")).waitFor();
+	await zoomed(phone.page, t);
 	await phone.page.getByText(t("seats.none_picked")).waitFor();
 	await until("a seat picked", async () => {
 		await tap();

@@ -322,9 +322,9 @@ class SeatMap {
 	}
 }
 
-// options: layout (of layOut), seats (as the API lists them), states (a letter's number a seat, changed in place), picked (a Set of
-// indexes, changed in place), seatName(index), sectionName(section), onPick(index): true where it changed anything.
-// changed() is to be called after states or picked did.
+// options: layout (of layOut), seats (as the API lists them), states (FREE, HELD or SOLD by index) and picked (a Set
+// of indexes), both changed in place, seatName(index), sectionName(section), onPick(index): true where it changed
+// anything. changed() is to be called after states or picked did.
 export function createSeatMap(options) {
 	return new SeatMap(options);
 }

@@ -144,7 +144,8 @@ class Checkout {
 		const words = { pay: t("checkout.paying"), charge: t("checkout.charging"), cancel: t("checkout.cancelling") };
 		const idle = charge ? t("checkout.charge", { amount: this.money(missing) })
 			: t("checkout.pay", { amount: this.money(this.amount()) });
-		const press = () => charge ? this.charge({ amount: missing }) : this.pay(this.points() > 0 ? { use_points: this.points() } : {});
+		const body = charge ? { amount: missing } : this.points() > 0 ? { use_points: this.points() } : {};
+		const press = () => charge ? this.charge(body) : this.pay(body);
 		return h("div", { class: "stack-tight" },
 			charge ? h("p", { class: "muted small" }, t("checkout.charge_hint")) : null,
 			h("button", { class: "button primary wide pay", type: "button", "aria-disabled": String(this.busy !== null),
