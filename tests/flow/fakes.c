@@ -13,6 +13,7 @@
 #include "server/catalog.h"
 #include "server/keys.h"
 #include "server/seat_map.h"
+#include "server/stream.h"
 
 static struct stage stage_now;
 static struct catalog_event event;
@@ -181,6 +182,23 @@ void conn_reply(struct conn *conn, struct reply *reply)
 	cr_assert_lt(reply->body_len, sizeof conn->body);
 	memcpy(conn->body, reply->body, reply->body_len);
 	conn->body[reply->body_len] = '\0';
+}
+
+/* Nobody here has a stream. */
+void stream_answer(
+	struct stream *stream UNUSED, const struct flow *flow UNUSED, struct reply *reply UNUSED)
+{
+	cr_assert_fail("a stream was answered");
+}
+
+void stream_refused(struct stream *stream UNUSED)
+{
+	cr_assert_fail("a stream was refused");
+}
+
+void stream_set_flow(struct stream *stream UNUSED, struct flow *flow UNUSED)
+{
+	cr_assert_fail("a stream was given a flow");
 }
 
 /* --- the catalog and the seat maps --- */
