@@ -49,7 +49,7 @@ webTest("a picture of the waiting room", async ({ site, visit }) => {
 	const sale = await site.sale({ title: "Midsummer Night Concert", venue: "Olympic Hall, Seoul", sections: HALL,
 		queue: { enabled: true, capacity: 40, admit_per_second: 20 } });
 	const before = await site.crowd(sale.event, 260);
-	const visitor = await visit({ as: await site.person(), viewport: SIZE });
+	const visitor = await visit({ as: await site.person(), viewport: { ...SIZE, height: 710 }, reducedMotion: "reduce" });
 	await visitor.at(`#/event/${sale.event}`);
 	await visitor.page.getByRole("link", { name: t("event.join") }).click();
 	await visitor.page.locator(".position").waitFor();
@@ -66,7 +66,8 @@ webTest("a picture of the seat map", async ({ site, visit }) => {
 	const sale = await site.sale({ title: "Midsummer Night Concert", venue: "Olympic Hall, Seoul", sections: HALL,
 		queue: { enabled: true, capacity: 100 }, dates: ["2099-06-12T10:30:00Z"] });
 	await fill(site, sale, 150);
-	const visitor = await visit({ as: await site.person({ balance: 500000 }), viewport: SIZE });
+	const visitor = await visit({ as: await site.person({ balance: 500000 }), viewport: SIZE,
+		reducedMotion: "reduce" });
 	await visitor.at(`#/line/${sale.event}`);
 	const map = visitor.page.getByRole("application", { name: t("seat_map.label") });
 	await map.waitFor();
