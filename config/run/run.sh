@@ -196,10 +196,10 @@ welcome() {
 
 		onsale serves at http://127.0.0.1:$port
 
-		  buyer      buyer@onsale.test   password onsale-demo
-		  operator   admin@onsale.test   password onsale-demo
+		  buyer      http://127.0.0.1:$port/          buyer@onsale.test   password onsale-demo
+		  operator   http://127.0.0.1:$port/console   admin@onsale.test   password onsale-demo
 
-		A tour, to be pasted into another shell (or: make tour PORT=$port):
+		A tour by curl, to be pasted into another shell (or: make tour PORT=$port):
 
 	TEXT
 	PORT=$port config/run/tour.sh
