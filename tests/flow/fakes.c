@@ -184,22 +184,21 @@ void conn_reply(struct conn *conn, struct reply *reply)
 	conn->body[reply->body_len] = '\0';
 }
 
-/* --- streams, of which there are none here --- */
-
-void stream_set_flow(struct stream *stream UNUSED, struct flow *flow UNUSED)
+/* Nobody here has a stream. */
+void stream_answer(
+	struct stream *stream UNUSED, const struct flow *flow UNUSED, struct reply *reply UNUSED)
 {
-	cr_assert_fail("a stream");
+	cr_assert_fail("a stream was answered");
 }
 
 void stream_refused(struct stream *stream UNUSED)
 {
-	cr_assert_fail("a stream");
+	cr_assert_fail("a stream was refused");
 }
 
-void stream_answer(
-	struct stream *stream UNUSED, const struct flow *flow UNUSED, struct reply *reply UNUSED)
+void stream_set_flow(struct stream *stream UNUSED, struct flow *flow UNUSED)
 {
-	cr_assert_fail("a stream");
+	cr_assert_fail("a stream was given a flow");
 }
 
 /* --- the catalog and the seat maps --- */
