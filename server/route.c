@@ -279,8 +279,8 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 	}
 	const struct web_file *file = web_files_find(app->web_files, http->path);
 	if (file != NULL && method == HTTP_GET) {
-		request.priority = PRIORITY_POLL; /* who waits may load the page again */
 		trail_routed(conn_trail(conn), ROUTE_FILE);
+		request.priority = PRIORITY_POLL; /* who waits may load the page again */
 		web_file_start(&request, file);
 		return;
 	}

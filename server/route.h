@@ -13,7 +13,7 @@ enum route_number {
 	ROUTE_INVALID, /* no HTTP that is understood */
 	ROUTE_UNKNOWN, /* no such path, or not with this method */
 	ROUTE_OPTIONS,
-	ROUTE_FILE, /* a file of the web page */
+	ROUTE_FILE, /* of the page */
 	ROUTE_TABLE /* from here on the table's rows */
 };
 unsigned route_count(void);
