@@ -281,7 +281,6 @@ void route_request(struct app *app, struct conn *conn, struct http_parser *parse
 	if (file != NULL && method == HTTP_GET) {
 		trail_routed(conn_trail(conn), ROUTE_FILE);
 		request.priority = PRIORITY_POLL; /* who waits may load the page again */
-		trail_routed(conn_trail(conn), ROUTE_FILE);
 		web_file_start(&request, file);
 		return;
 	}
