@@ -20,7 +20,8 @@ struct rig {
 	struct event *pulse; /* keeps the loop turning while nothing happens */
 	struct redis *redis[RIG_CONNECTIONS];
 	unsigned count;
-	struct seat_locks *locks[RIG_CONNECTIONS]; /* the test's, those that it has: turned with the others, too */
+	struct seat_locks *locks
+		[RIG_CONNECTIONS]; /* the test's, those that it has: turned with the others, too */
 	struct redlock *redlock; /* … likewise */
 	char text[RIG_TEXT_SIZE]; /* the last answer of rig_ask */
 	int64_t number;

@@ -93,8 +93,7 @@ void deliveries_lost(struct deliveries *deliveries, PGconn *db)
 
 static bool is_published(void *context)
 {
-	return database_i64(context, "SELECT count(*) FROM outbox_pending", 0,
-		       NULL) == 0;
+	return database_i64(context, "SELECT count(*) FROM outbox_pending", 0, NULL) == 0;
 }
 
 bool deliveries_await(PGconn *db, unsigned limit_ms)
