@@ -146,6 +146,14 @@ static void await_position(struct world *world, const char *token)
 	await_position_at(world, 0, token);
 }
 
+/* Places are told as of the last tick: until one has seen so many. */
+static void await_waiting(struct world *world, const char *token, int64_t people)
+{
+	for (uint64_t end = now_ms() + LIMIT_MS;
+		answer_int(poll(world, token), "waiting") != people;)
+		cr_assert_lt(now_ms(), end, "%lld do not all wait", (long long)people);
+}
+
 /* --- what must come out: the test's own recomputation, from what is published --- */
 
 static size_t bytes_of(const char *hex, uint8_t *bytes, size_t size)
@@ -473,6 +481,7 @@ Test(shuffle, redis_emptied_after_the_opening_loses_no_position)
 	redis_run(world, "FLUSHALL");
 	for (unsigned i = 0; i < PEOPLE; i++)
 		poll(world, entrants.tokens[i]);
+	await_waiting(world, entrants.tokens[0], PEOPLE);
 	check_positions(world, &entrants, lots, 1);
 	struct call leave = {
 		.method = "DELETE", .path = "/v1/queue", .queue_token = entrants.tokens[3]};
