@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <jansson.h>
 #include <openssl/crypto.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -472,6 +473,15 @@ static bool open_log(const struct settings *settings)
 	return false;
 }
 
+/* All has ended well: whoever says so once more changes nothing of that. */
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	CHECK(pthread_sigmask(SIG_BLOCK, &all, NULL) == 0);
+}
+
 int serve(const struct settings *settings)
 {
 	struct app app = {.settings = *settings};
@@ -498,6 +508,7 @@ int serve(const struct settings *settings)
 		log_flush();
 		_exit(listening ? 0 : 1);
 	}
+	block_signals();
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
 		event_free(signals[i]);
 	app_close(&app);

@@ -2,6 +2,7 @@
  * processes of their own, each with one connection that it keeps as long as the server lets it. */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -147,5 +148,27 @@ Test(restart, in_turn)
 	cr_expect(atomic_load(&tally->connections) > CLIENTS, "nobody was moved");
 	invariants_hold(&(struct invariants_input){.db = world->db});
 	munmap(tally, sizeof *tally);
+	world_close(world);
+}
+
+/* An impatient operator: it ends well, in whichever of its last steps a further signal comes. */
+Test(restart, however_often_it_is_told_to_stop)
+{
+	struct world *world = world_open(NULL);
+	struct instance *instance = &world->instances[0];
+	int status;
+
+	for (int round = 0; round < 5; round++) {
+		unsigned told = 0;
+
+		do {
+			cr_assert_eq(kill(instance->pid, SIGTERM), 0);
+			told++;
+		} while (waitpid(instance->pid, &status, WNOHANG) == 0);
+		cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%d", status);
+		cr_assert(told > 1);
+		instance->pid = 0;
+		instance_start(instance);
+	}
 	world_close(world);
 }
