@@ -89,17 +89,6 @@ static struct admitted fill_slot(struct world *world, unsigned person)
 	return admitted;
 }
 
-static void change_line(struct world *world, const char *body)
-{
-	struct call call = {.method = "PUT",
-		.jwt = world->admins.list[0].jwt,
-		.body = body,
-		.path = textf(
-			world, "/v1/admin/events/%lld/queue", (long long)world->sale.event_id)};
-
-	expect(world, &call, 200, NULL);
-}
-
 static double metric(struct world *world, const char *name)
 {
 	return instance_metric(&world->instances[0], name);
@@ -293,11 +282,11 @@ Test(contract_push, what_changes_for_a_line_is_pushed)
 	struct admitted first = fill_slot(world, 0);
 	watch(world, &events, join(world, 1));
 	begun_ms = now_ms();
-	change_line(world, "{\"message\":\"The doors jam\"}");
+	world_set_line(world, "{\"message\":\"The doors jam\"}");
 	struct answer event = at_once(&events, "message", "The doors jam");
 	cr_assert(answer_is(&event, "status", "waiting"));
 	answer_clear(&event);
-	change_line(world, "{\"paused\":true,\"message\":\"A rest\"}");
+	world_set_line(world, "{\"paused\":true,\"message\":\"A rest\"}");
 	event = at_once(&events, "message", "A rest");
 	cr_assert(json_is_true(json_object_get(answer_json(&event), "paused")));
 	answer_clear(&event);
@@ -369,7 +358,7 @@ Test(contract_push, each_of_many_is_told)
 			.abandon_after_seconds = 100,
 			.seats_per_row = 100,
 			.rows = 20});
-	change_line(world, "{\"paused\":true}");
+	world_set_line(world, "{\"paused\":true}");
 	for (unsigned i = 0; i < MANY; i++)
 		crowd_add(crowd, &world->instances[0],
 			&(struct call){.method = "POST",
@@ -382,7 +371,7 @@ Test(contract_push, each_of_many_is_told)
 	cr_assert_eq(metric(world, "onsale_streams"), MANY);
 	double requests = answered(world);
 	begun_ms = now_ms();
-	change_line(world, "{\"paused\":false}");
+	world_set_line(world, "{\"paused\":false}");
 	for (unsigned i = 0; i < MANY; i++) {
 		struct answer admitted = events_until(&all[i], "status", "admitted");
 		answer_clear(&admitted);
@@ -488,12 +477,12 @@ static const char *fill_stream(struct world *world, unsigned *changes)
 	do {
 		more.value = metric(world, more.name);
 		message = long_message(world, ++*changes);
-		change_line(world, textf(world, "{\"message\":\"%s\"}", message));
+		world_set_line(world, textf(world, "{\"message\":\"%s\"}", message));
 		cr_assert(*changes < 200, "it sends and sends");
 	} while (wait_until(has_pushed, &more, 1000));
 	for (int i = 0; i < 10; i++) {
 		message = long_message(world, ++*changes);
-		change_line(world, textf(world, "{\"message\":\"%s\"}", message));
+		world_set_line(world, textf(world, "{\"message\":\"%s\"}", message));
 	}
 	return message;
 }
@@ -584,7 +573,7 @@ Test(contract_push, no_stream_is_silent_for_long)
 	world_fill(world, 2, 0,
 		&(struct sale_options){.queue = true, .capacity = 1, .abandon_after_seconds = 200});
 	join(world, 0);
-	change_line(world, "{\"paused\":true}");
+	world_set_line(world, "{\"paused\":true}");
 	watch(world, &events, join(world, 1));
 	uint64_t begun = now_ms();
 	struct answer event = events_expect(&events);

@@ -18,17 +18,6 @@ static struct answer *operator_get(struct world *world, const char *path)
 	return expect(world, &call, 200, NULL);
 }
 
-static void put_line(struct world *world, const char *body)
-{
-	struct call call = {.method = "PUT",
-		.jwt = world->admins.list[0].jwt,
-		.body = body,
-		.path = textf(
-			world, "/v1/admin/events/%lld/queue", (long long)world->sale.event_id)};
-
-	expect(world, &call, 200, NULL);
-}
-
 static void pay(struct world *world, const struct person *person, int64_t id, const char *key)
 {
 	struct call call = {.method = "POST",
@@ -252,8 +241,8 @@ Test(operators, stats_of_those_let_in)
 	cr_expect(answer_int(operator_get(world, numbers.path), "holding") == 0);
 	expect(world, &hold, 201, NULL);
 	cr_assert(wait_until(has_holder, &numbers, 5000));
-	put_line(world, "{\"capacity\": 7, \"admit_per_second\": 8, \"paused\": true, "
-			"\"message\": \"A \\\"word\\\"\"}");
+	world_set_line(world, "{\"capacity\": 7, \"admit_per_second\": 8, \"paused\": true, "
+			      "\"message\": \"A \\\"word\\\"\"}");
 	struct answer *answer = operator_get(world, numbers.path);
 	cr_expect(number(answer, "line.capacity") == 7 &&
 		  number(answer, "line.admit_per_second") == 8);
@@ -402,7 +391,7 @@ static size_t admitted_in_force(struct world *world, int64_t changed_ms)
 
 static int64_t change(struct world *world, const char *body)
 {
-	put_line(world, body);
+	world_set_line(world, body);
 	clock_turn();
 	return clock_unix_ms();
 }
@@ -438,7 +427,7 @@ Test(operators, a_line_obeys_on_every_instance)
 			.admit_per_second = 20,
 			.rows = 10,
 			.seats_per_row = 100});
-	put_line(world, details[0]);
+	world_set_line(world, details[0]);
 	cr_assert(wait_until(is_paused_everywhere, world, IN_FORCE_MS));
 	for (unsigned i = 0; i < world->people.count; i++)
 		expect_at(world, i % 2,

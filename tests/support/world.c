@@ -436,3 +436,14 @@ int64_t hold_seat(struct world *world, const struct sale *sale, const struct per
 
 	return answer_int(expect(world, &call, 201, NULL), "id");
 }
+
+void world_set_line(struct world *world, const char *body)
+{
+	struct call call = {.method = "PUT",
+		.jwt = world->admins.list[0].jwt,
+		.body = body,
+		.path = textf(
+			world, "/v1/admin/events/%lld/queue", (long long)world->sale.event_id)};
+
+	expect(world, &call, 200, NULL);
+}

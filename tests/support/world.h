@@ -90,6 +90,9 @@ struct answer *expect_at(struct world *world, unsigned instance, const struct ca
 /* The shape of every refusal: RFC 9457's members, code, request_id, no-store, Retry-After with 429 and 503. */
 void check_problem(struct answer *answer, int status, const char *code);
 
+/* An operator sets members of the queue of the sale's event. */
+void world_set_line(struct world *world, const char *body);
+
 /* A path or body, made by printf; lives as long as the world. */
 const char *textf(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3);
 
