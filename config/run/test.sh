@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in one line,
-# "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for openapi and web, which
-# are node's test runner against the same sanitized server (web: through Chromium), isolation, which is PostgreSQL's
-# isolationtester on the functions alone, instructions, which is bench/instructions.sh on the plain build, and fuzz,
-# which is libFuzzer's programs for a minute. Of faults each kind that was injected counts as a test; what SEED,
-# MINUTES and others choose there stands in tests/faults/run.c.
+# make test: the layers of tests, on a private Redis and PostgreSQL in a throwaway folder; ends in the names of what
+# failed and one line, "N passed, N failed". Each is one Criterion program under AddressSanitizer and UBSan, but for
+# openapi and web, which are node's test runner against the same sanitized server (web: through Chromium), isolation,
+# which is PostgreSQL's isolationtester on the functions alone, instructions, which is bench/instructions.sh on the
+# plain build, and fuzz, which is libFuzzer's programs for a minute. Of faults each kind that was injected counts as a
+# test; what SEED, MINUTES and others choose there stands in tests/faults/run.c.
 #
 # LAYER=unit runs one layer, FILTER='suite/test' (with * and ?) those tests of it; SANITIZER= (empty) runs them without
 # the sanitizers. A layer that crashes, runs out of time, skips a test or leaves a sanitizer's log has failed, whatever
@@ -24,6 +24,7 @@ stores=
 child=
 passed=0
 failed=0
+failures=()
 
 die() {
 	echo "test: $*" >&2
@@ -139,33 +140,55 @@ count_tap() {
 	echo "${number:-0}"
 }
 
+# The names in a report of those that count_status or count_tap counts.
+failed_names() {
+	if [[ $1 == *.tap ]]; then
+		sed -nE 's/^ *not ok [0-9]+ - //p' "$1"
+	else
+		sed -nE '/<testsuite /{s/.* name="([^"]*)".*/\1/;h}
+			/<testcase .*status="('"$2"')"/{s/.* name="([^"]*)".*/\1/;H;x;s/\n/\//p;s/\/.*//;x}' "$1"
+	fi
+}
+
 sanitizer_logs() {
 	find "$output/sanitizer" -type f -size +0 2>/dev/null
 }
 
+# Says it now, and again before the last line.
+fail() {
+	failures+=("$1")
+	echo "test: $1" >&2
+}
+
 # Counts one more failure for each thing that the layer's own report does not know of.
 judge_layer() {
-	local layer=$1 status=$2 report=$3 log bad=0 good=0
+	local layer=$1 status=$2 report=$3 name log bad=0 good=0
+	local statuses='FAILED|ERRORED|SKIPPED'
+	[ -z "${FILTER:-}" ] || statuses='FAILED|ERRORED' # of a filtered run it calls the others skipped
 	if [[ $report == *.tap && -s $report ]]; then
 		good=$(count_tap pass "$report")
 		bad=$(($(count_tap fail "$report") + $(count_tap cancelled "$report")))
 	elif [ -s "$report" ]; then
 		good=$(count_status PASSED "$report")
-		# The report of a filtered run calls the others skipped.
-		bad=$(count_status "FAILED|ERRORED$([ -n "${FILTER:-}" ] || echo '|SKIPPED')" "$report")
+		bad=$(count_status "$statuses" "$report")
+	fi
+	if [ "$bad" != 0 ]; then
+		while read -r name; do
+			failures+=("$layer: $name")
+		done < <(failed_names "$report" "$statuses")
 	fi
 	if [ "$status" = 124 ] || [ "$status" = 137 ]; then
-		echo "test: layer $layer was not done within ${limit_seconds[$layer]} s" >&2
+		fail "layer $layer was not done within ${limit_seconds[$layer]} s"
 		bad=$((bad + 1))
 	elif [ "$status" != 0 ] && [ "$bad" = 0 ]; then
-		echo "test: layer $layer ended with status $status" >&2
+		fail "layer $layer ended with status $status"
 		bad=1
 	elif [ "$((good + bad))" = 0 ]; then
-		echo "test: layer $layer ran no test" >&2
+		fail "layer $layer ran no test"
 		bad=1
 	fi
 	while read -r log; do
-		echo "test: a sanitizer's log in layer $layer: $log" >&2
+		fail "a sanitizer's log in layer $layer: ${log##*/}"
 		head -n 30 "$log" >&2
 		mv "$log" "$output/$layer.${log##*/}"
 		bad=$((bad + 1))
@@ -317,5 +340,6 @@ done
 ! wanted bugs || run_bugs
 ! wanted storm || run_storm
 ! wanted fuzz || run_fuzz
+[ "$failed" = 0 ] || printf 'failed: %s\n' "${failures[@]}"
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
