@@ -91,6 +91,45 @@ Test(allocation, some_fail)
 	allocations_close(world, allocations);
 }
 
+/* --- what Redis says --- */
+
+enum { MESSAGES = 60 };
+
+struct messages {
+	struct allocations *allocations;
+	redisContext *redis;
+};
+
+/* Nobody has a seat map of it: the server reads the message, and that is all. */
+static bool say_until_failed(void *context)
+{
+	struct messages *messages = context;
+	redisReply *reply = redisCommand(
+		messages->redis, "PUBLISH onsale:seats 999999999:somebody");
+
+	cr_assert(reply != NULL && reply->type == REDIS_REPLY_INTEGER);
+	freeReplyObject(reply);
+	return atomic_load(&messages->allocations->left) <= 0;
+}
+
+Test(allocation, messages)
+{
+	struct messages messages;
+	struct world *world = allocations_world(&(struct world_options){0}, &messages.allocations);
+
+	messages.redis = redis_process_connect(&world->redis);
+	for (unsigned i = 0; i < MESSAGES; i++) {
+		allocations_fail(messages.allocations, i, 3, 2);
+		cr_assert(wait_until(say_until_failed, &messages, BACK_LIMIT_MS), "%u", i);
+		allocations_succeed(messages.allocations);
+		cr_assert(wait_until(serves, world, BACK_LIMIT_MS), "%u", i);
+	}
+	cr_expect(atomic_load(&messages.allocations->failed) >= 2 * MESSAGES);
+	cr_expect(world->instances[0].starts == 1);
+	redisFree(messages.redis);
+	allocations_close(world, messages.allocations);
+}
+
 /* --- all fail --- */
 
 struct night {
