@@ -23,6 +23,7 @@
 #include "db/pg_private.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/event_priority.h"
 #include "proto/base/embed.h"
 #include "proto/base/log.h"
 
@@ -825,6 +826,7 @@ static void lane_connected(struct lane *lane)
 	lane->readable = event_new(pg->base, fd, EV_READ | EV_PERSIST, lane_readable, lane);
 	lane->writable = event_new(pg->base, fd, EV_WRITE | EV_PERSIST, lane_writable, lane);
 	CHECK(lane->readable && lane->writable);
+	CHECK(event_priority_set(lane->readable, EVENT_STORES) == 0);
 	CHECK(event_add(lane->readable, NULL) == 0);
 	struct segment *segment = must_calloc(1, sizeof *segment);
 	segment->give_up_ms = UINT64_MAX; /* lane->timer watches it */

@@ -27,6 +27,7 @@
 #include "db/resp.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/event_priority.h"
 #include "proto/base/log.h"
 #include "proto/base/reserve.h"
 
@@ -682,6 +683,7 @@ static void adapt(struct redis *redis, redisAsyncContext *connection)
 	redis->read_event = event_new(redis->base, fd, EV_READ | EV_PERSIST, on_readable, redis);
 	redis->write_event = event_new(redis->base, fd, EV_WRITE | EV_PERSIST, on_writable, redis);
 	CHECK(redis->read_event && redis->write_event);
+	CHECK(event_priority_set(redis->read_event, EVENT_STORES) == 0);
 	connection->data = redis;
 	connection->ev.data = redis;
 	connection->ev.addRead = add_read;

@@ -32,7 +32,9 @@ enum {
 	ACQUIRES_A_CALL = 100, /* others wait for Redis meanwhile: half a millisecond */
 	ACQUIRE_ARGS = 7, /* of a request, before its seats */
 	ACQUIRE_ARGS_MAX = 1024, /* of a call */
-	NUMBER_SIZE = 24
+	NUMBER_SIZE = 24,
+	PASSED_ALL = 1 << 16,
+	PASSED_OF = 64 /* answers make an average */
 };
 
 /* A request that waits for seats which others are deciding about. */
@@ -49,6 +51,7 @@ struct seat_locks *seat_locks_new(
 	locks->base = base;
 	locks->redis = redis;
 	locks->settings = *settings;
+	locks->passed = PASSED_ALL;
 	LIST_INIT(&locks->waiters);
 	STAILQ_INIT(&locks->gathered);
 	histogram_init(&locks->stats.waits_us, &histogram_times_us);
@@ -98,6 +101,24 @@ static void ask(struct seat_lock *lock)
 	lock->locks->stats.queued++;
 }
 
+/* --- how many pass --- */
+
+static void note_passed(struct seat_locks *locks, bool passed)
+{
+	locks->passed += ((passed ? PASSED_ALL : 0) - locks->passed) / PASSED_OF;
+}
+
+unsigned seat_locks_passed_percent(const struct seat_locks *locks)
+{
+	return (unsigned)(locks->passed * INT64_C(100) / (PASSED_ALL - PASSED_OF));
+}
+
+static bool goes_on(enum seat_lock_result result)
+{
+	return result == SEAT_LOCK_OURS || result == SEAT_LOCK_KEY_KNOWN ||
+	       result == SEAT_LOCK_LOOK_UP || result == SEAT_LOCK_AWAY;
+}
+
 /* --- waiting --- */
 
 static void wait_end(struct seat_lock *lock)
@@ -117,6 +138,7 @@ static void finish(struct seat_lock *lock, enum seat_lock_result result)
 	struct seat_lock_stats *stats = &lock->locks->stats;
 
 	stats->results[result]++;
+	note_passed(lock->locks, goes_on(result));
 	histogram_note(&stats->waits_us, clock_mono_us() - lock->begun_us);
 	wait_end(lock);
 	lock->done(lock, result);
@@ -140,6 +162,8 @@ static void wait_begin(struct seat_lock *lock)
 {
 	struct seat_locks *locks = lock->locks;
 	struct waiter *waiter = lock->timer;
+
+	note_passed(locks, false);
 	if (!waiter) {
 		waiter = must_calloc(1, sizeof *waiter);
 		waiter->lock = lock;

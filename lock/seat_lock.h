@@ -112,6 +112,10 @@ struct seat_lock_stats {
 };
 struct seat_lock_stats seat_lock_stats(const struct seat_locks *locks);
 
+/* How many of a hundred of the latest answers sent a request on to PostgreSQL (100 before the first one). The others
+ * refused it, or had it wait for seats that somebody else may get. */
+unsigned seat_locks_passed_percent(const struct seat_locks *locks);
+
 /* Order of judging: the key, then the pass, then the seats, which may be none: then nothing is locked. Of a crowd
  * some hundreds are asked for at a time, in the order of coming, so that no deadline ends while the others are
  * served. */

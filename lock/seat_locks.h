@@ -32,6 +32,7 @@ struct seat_locks {
 	STAILQ_HEAD(, event_locks) gathered;
 	unsigned asked; /* acquires that Redis is judging */
 	struct seat_lock_stats stats; /* but for `asked` and `waiting` */
+	int passed; /* seat_locks_passed_percent, in parts of PASSED_ALL */
 };
 
 /* The event's, which is sent with the turn. */

@@ -104,6 +104,7 @@ struct app {
 	int64_t backlog_ms; /* how long an operation waits for PostgreSQL, as of this turn */
 	int64_t operation_ns; /* what each one that waits adds to that */
 	int64_t pg_pending; /* operations waiting or in flight, as of this turn */
+	int64_t passed_percent; /* of holds: how many the locks in Redis let pass to PostgreSQL lately */
 	bool optimistic; /* seat.strategy */
 	bool redis_was_away;
 	bool draining; /* SIGTERM came: finish what is in flight, take nothing new */

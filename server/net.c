@@ -25,6 +25,7 @@
 #include "proto/address.h"
 #include "proto/base/buf.h"
 #include "proto/base/clock.h"
+#include "proto/base/event_priority.h"
 #include "proto/base/log.h"
 #include "proto/base/reserve.h"
 #include "proto/cors.h"
@@ -47,6 +48,7 @@ enum {
 	ACCEPT_AGAIN_US = 200 * 1000, /* after one that could not be had */
 	READS_A_TURN = 256, /* the rest waits for the next: a turn stays short */
 	MORE_HEADERS_MAX = 4 * 1024,
+	BODIES_EVERY_MS = 100,
 	LINGER_MS = 1000,
 	STREAM_SEND_SIZE = 16 * 1024, /* what the kernel holds of a stream that is not read */
 	STREAM_GONE_MS = 30000, /* a client that acknowledges nothing for so long is gone */
@@ -102,6 +104,7 @@ struct net {
 	unsigned connections, connections_max;
 	unsigned in_work;
 	unsigned reads; /* in this turn */
+	uint64_t bodies_due_ms; /* when the deadlines of bodies are looked at next */
 	char *scratch; /* READ_SIZE bytes, for the read at hand */
 	TAILQ_HEAD(, conn) lists[CONN_STATES];
 	STAILQ_HEAD(, conn) ready, dead;
@@ -166,6 +169,17 @@ static unsigned expire(struct net *net, enum conn_state state, bool in_order)
 	return closed;
 }
 
+/* All are looked at, so not in every turn. */
+static void expire_bodies(struct net *net)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (now < net->bodies_due_ms)
+		return;
+	net->bodies_due_ms = now + BODIES_EVERY_MS;
+	expire(net, CONN_BODY, false);
+}
+
 /* --- opening and closing --- */
 
 static void set_reading(struct conn *conn, bool on)
@@ -223,10 +237,12 @@ static struct conn *conn_new(struct net *net, int fd, const union socket_address
 	conn->out = BUF_INIT(OUT_MAX);
 	conn->deadline_ms = clock_mono_ms() + (uint64_t)net->app->settings.http_idle_timeout_ms;
 	TAILQ_INSERT_TAIL(&net->lists[CONN_IDLE], conn, link);
-	event_assign(
-		&conn->read_event, net->app->base, fd, EV_READ | EV_PERSIST, on_readable, conn);
-	event_assign(
-		&conn->write_event, net->app->base, fd, EV_WRITE | EV_PERSIST, on_writable, conn);
+	/* Edge-triggered: of a crowd each is reported once, not again with every turn until it is read. */
+	event_assign(&conn->read_event, net->app->base, fd,
+		EV_READ | EV_CLOSED | EV_ET | EV_PERSIST, on_readable, conn);
+	event_assign(&conn->write_event, net->app->base, fd, EV_WRITE | EV_ET | EV_PERSIST,
+		on_writable, conn);
+	CHECK(event_priority_set(&conn->read_event, EVENT_CLIENTS) == 0);
 	set_reading(conn, true);
 	net->connections++;
 	return conn;
@@ -364,21 +380,24 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *conn = arg;
 	struct net *net = conn->net;
-	(void)what;
 
 	if (++net->reads >= READS_A_TURN)
 		event_base_loopbreak(net->app->base);
 	ssize_t got = read((int)fd, net->scratch, READ_SIZE);
 	if (got < 0) {
-		if (errno != EAGAIN && errno != EINTR)
+		if (errno == EINTR)
+			event_active(&conn->read_event, what, 0);
+		else if (errno != EAGAIN)
 			conn_close(conn);
 		return;
 	}
+	if (got == READ_SIZE || (got > 0 && (what & EV_CLOSED) != 0))
+		event_active(&conn->read_event, what, 0); /* there is more, or the end */
 	if (got == 0) {
 		/* A client may close its sending side and still wait for the reply. */
 		conn->eof = true;
 		set_reading(conn, false);
-		if (conn->state != CONN_WORK && conn->state != CONN_WRITE)
+		if (conn->state != CONN_WORK && conn->state != CONN_WRITE && !conn->ready)
 			conn_close(conn);
 		return;
 	}
@@ -667,7 +686,7 @@ bool net_turn(struct net *net)
 	}
 	expire(net, CONN_IDLE, true);
 	expire(net, CONN_HEAD, true);
-	expire(net, CONN_BODY, false);
+	expire_bodies(net);
 	expire(net, CONN_WRITE, true);
 	net->app->counters.streams_cut += expire(net, CONN_STUCK, true);
 	expire(net, CONN_LINGER, true);

@@ -22,6 +22,7 @@
 #include "lock/seat_lock.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
+#include "proto/base/event_priority.h"
 #include "proto/base/log.h"
 #include "proto/base/reserve.h"
 #include "proto/idp.h"
@@ -205,6 +206,7 @@ static bool app_open(struct app *app, char *why, size_t why_size)
 {
 	app->base = event_base_new();
 	CHECK(app->base != NULL);
+	CHECK(event_base_priority_init(app->base, EVENT_PRIORITIES) == 0);
 	app->observer = observer_new(route_count());
 	app->loop_lag = loop_lag_new(app->base);
 	histogram_init(&app->eta_checks.errors_us, &histogram_waits_us);
@@ -318,6 +320,7 @@ static void turn(struct app *app, bool *again)
 	app->backlog_ms = (int64_t)pg_backlog_ms(app->pg);
 	app->operation_ns = (int64_t)pg_operation_ns(app->pg);
 	app->pg_pending = pg_pending(app->pg);
+	app->passed_percent = app->locks != NULL ? seat_locks_passed_percent(app->locks) : 100;
 	*again = net_turn(app->net) || *again;
 	note_turn(&app->counters);
 }

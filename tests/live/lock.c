@@ -740,13 +740,44 @@ Test(lock, a_crowd_is_asked_for_in_turn)
 	cr_expect(ours == 1 && taken == MANY - 1, "%u, %u", ours, taken);
 }
 
-/* --- waiting --- */
-
 static bool tried_twice(const void *context)
 {
 	const struct buyer *buyer = context;
 	return buyer->lock.tries >= 2;
 }
+
+Test(lock, it_is_known_how_many_pass)
+{
+	static struct buyer buyers[MANY];
+	open_locks(1, LOCKING_MS, 0);
+	knows_all_keys();
+	cr_expect(seat_locks_passed_percent(locks[0]) == 100);
+	for (unsigned i = 0; i < MANY; i++)
+		begin(buyer_new(&buyers[i], 1), 0);
+	cr_expect(seat_locks_passed_percent(locks[0]) == 100, "nobody has an answer yet");
+	rig_run_until(&rig, many_answered, buyers);
+	cr_expect(seat_locks_passed_percent(locks[0]) == 0);
+	for (unsigned i = 0; i < MANY; i++)
+		begin(buyer_new(&buyers[i], 2 + i), 0);
+	rig_run_until(&rig, many_answered, buyers);
+	cr_expect(seat_locks_passed_percent(locks[0]) == 100);
+}
+
+Test(lock, who_waits_for_a_seat_does_not_pass)
+{
+	struct buyer first, second;
+	open_locks(1, LOCKING_MS, 60000);
+	knows_all_keys();
+	occupy(&first, 1);
+	begin(buyer_new(&second, 1), 0);
+	rig_run_until(&rig, tried_twice, &second);
+	cr_expect(seat_locks_passed_percent(locks[0]) < 100);
+	release(&first);
+	rig_run_until_set(&rig, &second.answered);
+	cr_expect_eq(second.result, SEAT_LOCK_OURS);
+}
+
+/* --- waiting --- */
 
 Test(lock, a_waiting_buyer_gets_the_seat_when_it_is_released)
 {

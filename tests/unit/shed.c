@@ -10,6 +10,7 @@ static struct app app_with(unsigned in_flight, int64_t backlog_ms)
 		.settings = {.http_in_flight_max = 1000, .db_backlog_max_ms = 400},
 		.counters = {.in_flight = in_flight},
 		.backlog_ms = backlog_ms,
+		.passed_percent = 100,
 	};
 }
 
@@ -62,6 +63,12 @@ Test(shed, on_the_way)
 	cr_expect(!shed_admits(&app, PRIORITY_HOLD) && shed_admits(&app, PRIORITY_PAY));
 	app.counters.in_work[PRIORITY_HOLD] = 0; /* fewer than are pending: others' */
 	cr_expect(shed_admits(&app, PRIORITY_HOLD));
+	app.counters.in_work[PRIORITY_HOLD] = 100299;
+	app.passed_percent = 1; /* a crowd that loses in Redis */
+	app.operation_ns = 198000;
+	cr_expect(shed_admits(&app, PRIORITY_HOLD));
+	app.operation_ns = 200000;
+	cr_expect(!shed_admits(&app, PRIORITY_HOLD));
 	app.operation_ns = 0; /* PostgreSQL is away */
 	app.counters.in_work[PRIORITY_HOLD] = 5000;
 	cr_expect(shed_admits(&app, PRIORITY_HOLD));
