@@ -376,6 +376,15 @@ static void on_acceptable(evutil_socket_t fd, short what, void *arg)
 
 /* --- reading --- */
 
+/* What is behind a request in work waits here, up to a limit, and the rest in the socket. */
+static size_t read_room(const struct conn *conn)
+{
+	bool waits = conn->state == CONN_WORK || conn->state == CONN_WRITE;
+
+	return waits && READ_SIZE > PIPELINED_MAX - conn->in.len ? PIPELINED_MAX - conn->in.len
+								 : READ_SIZE;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *conn = arg;
@@ -383,7 +392,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	if (++net->reads >= READS_A_TURN)
 		event_base_loopbreak(net->app->base);
-	ssize_t got = read((int)fd, net->scratch, READ_SIZE);
+	size_t room = read_room(conn);
+	if (room == 0) {
+		set_reading(conn, false);
+		return;
+	}
+	ssize_t got = read((int)fd, net->scratch, room);
 	if (got < 0) {
 		if (errno == EINTR)
 			event_active(&conn->read_event, what, 0);
@@ -391,7 +405,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(conn);
 		return;
 	}
-	if (got == READ_SIZE || (got > 0 && (what & EV_CLOSED) != 0))
+	if ((size_t)got == room || (got > 0 && (what & EV_CLOSED) != 0))
 		event_active(&conn->read_event, what, 0); /* there is more, or the end */
 	if (got == 0) {
 		/* A client may close its sending side and still wait for the reply. */
@@ -411,8 +425,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		buf_append(&conn->in, net->scratch, (size_t)got);
 		if (conn->in.failed)
 			conn_close(conn);
-		else if (conn->in.len >= PIPELINED_MAX / 2)
-			set_reading(conn, false);
 		return;
 	}
 	conn_input(conn, net->scratch, (size_t)got);

@@ -6,7 +6,7 @@
 #include "tests/support/wait.h"
 #include "tests/wire/wiring.h"
 
-enum { PIPELINED = 60 };
+enum { ALL_AT_ONCE = 3000, PIPELINED = 60 };
 
 TestSuite(wire_framing, .timeout = 60);
 
@@ -90,6 +90,31 @@ Test(wire_framing, pipelined)
 	cr_assert(wire_send(&wire, bytes.data, bytes.len));
 	for (unsigned i = 1; i <= PIPELINED; i++)
 		expect_number(world, &wire, i % 3 == 1 ? 201 : i % 3 == 2 ? 200 : 404, i);
+	buf_free(&bytes);
+	wire_close(&wire);
+	world_close(world);
+}
+
+/* More than one read takes, more than waits behind a request in work, and the end right behind it: what is left in the
+ * socket is not told of again. */
+Test(wire_framing, all_at_once)
+{
+	struct world *world = wiring_open();
+	struct buf bytes = BUF_INIT(ALL_AT_ONCE * CALL_SIZE_MAX);
+	struct wire wire;
+
+	world_people(world, &world->people, 1, 0);
+	wire = wiring_connect(world);
+	write_charge(world, &bytes, 1);
+	for (unsigned i = 2; i <= ALL_AT_ONCE; i++)
+		buf_printf(&bytes, "GET /livez HTTP/1.1\r\nHost: a\r\nX-Request-Id: %u\r\n\r\n", i);
+	cr_assert(bytes.len > 2 * 64 * 1024);
+	cr_assert(wire_send(&wire, bytes.data, bytes.len));
+	wire_shut(&wire);
+	expect_number(world, &wire, 201, 1);
+	for (unsigned i = 2; i <= ALL_AT_ONCE; i++)
+		expect_number(world, &wire, 200, i);
+	wiring_expect_end(&wire);
 	buf_free(&bytes);
 	wire_close(&wire);
 	world_close(world);
