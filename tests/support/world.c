@@ -395,6 +395,17 @@ void sale_open(struct world *world, struct sale *sale, const struct sale_options
 	cr_assert(sale->seat_count == (size_t)(rows * seats_per_row));
 }
 
+int64_t sale_opens_in(struct world *world, int64_t ms)
+{
+	const char *params[] = {textf(world, "%lld", (long long)world->sale.event_id),
+		textf(world, "%lld", (long long)ms)};
+
+	return database_i64(world->db,
+		"UPDATE events SET sale_opens_at = clock_timestamp() + $2::bigint * interval '1 ms' "
+		"WHERE id = $1::bigint RETURNING (extract(epoch FROM sale_opens_at) * 1000)::bigint",
+		2, params);
+}
+
 void sale_close(struct sale *sale)
 {
 	free(sale->seat_ids);

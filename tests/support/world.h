@@ -98,6 +98,9 @@ const char *textf(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3
 
 /* --- what is on sale --- */
 
+/* An opening that no test comes near; sale_opens_in brings it here. */
+#define SALE_OPENS_FAR_AHEAD "2100-01-01T00:00:00Z"
+
 struct sale_options {
 	bool queue;
 	int64_t capacity, admit_per_second; /* 0: 10, 1000 */
@@ -109,6 +112,10 @@ struct sale_options {
 /* An event with one performance, made by the operator's calls, known to every instance. */
 void sale_open(struct world *world, struct sale *sale, const struct sale_options *options);
 void sale_close(struct sale *sale);
+
+/* The world's sale opens in so many ms, which is returned as a time; instances know it half a second later. What must
+ * be there before the opening is made while that is far ahead, however long it takes. */
+int64_t sale_opens_in(struct world *world, int64_t ms);
 
 /* {"performance_id":…,"seat_ids":[…]} */
 const char *hold_body(
