@@ -21,16 +21,9 @@
 #include "tests/support/wait.h"
 #include "tests/wire/wiring.h"
 
-enum {
-	PAIRS = 3,
-	PAIRS_MAX = 15,
-	EACH_KIND = 150,
-	REQUESTS = 2000,
-	STEP_MS = 20,
-	LIMIT_MS = 20000
-};
+enum { PAIRS = 3, PAIRS_MAX = 9, EACH_KIND = 150, REQUESTS = 2000, STEP_MS = 20, LIMIT_MS = 20000 };
 
-TestSuite(wire_slow_many, .timeout = 120);
+TestSuite(wire_slow_many, .timeout = 240);
 
 enum kind { HEAD_DRIP, BODY_DRIP, SLOW_READ, IDLE, KINDS };
 
