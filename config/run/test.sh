@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.."
 
 declare -A limit_seconds=([unit]=400 [flow]=400 [live]=2400 [wire]=900 [openapi]=300 [isolation]=480
-	[instructions]=300 [web]=900 [fuzz]=240 [storm]=900 [faults]=$((240 + ${MINUTES:-0} * 90)) [bugs]=5400)
+	[instructions]=300 [web]=900 [fuzz]=240 [storm]=900 [faults]=$((600 + ${MINUTES:-0} * 90)) [bugs]=5400)
 build=${BUILD:-build}
 sanitizer=${SANITIZER-address,undefined}
 sanitized=$build${sanitizer:+-san}
