@@ -14,15 +14,15 @@
 
 enum {
 	LIMIT_MS = 20000,
-	PACE_MS = 5000,
-	AT_ONCE_MS = 3000,
-	SILENT_LIMIT_MS = 15500,
+	AT_ONCE_MS = 5500,
+	SILENT_LIMIT_MS = 19500, /* 15 s, and what a busy machine adds; polls come later still */
+	NO_MORE_MS = 3000, /* in which a tick would have brought it many times */
 	MESSAGE_MAX = 2001
 };
 
-/* Polls are told to come after 5 s or more. */
+/* Polls are told to come after 9 s. */
 static const struct world_options slow_pace = {
-	.flags = {"--queue.poll_min_ms=5000", "--queue.poll_max_ms=6000", "--queue.tick_ms=20"}};
+	.flags = {"--queue.poll_min_ms=9000", "--queue.poll_max_ms=9000", "--queue.tick_ms=20"}};
 
 static const struct world_options quick_pace = {
 	.flags = {"--queue.poll_min_ms=50", "--queue.poll_max_ms=300", "--queue.tick_ms=20"}};
@@ -302,20 +302,18 @@ Test(contract_push, what_changes_for_a_line_is_pushed)
 Test(contract_push, the_opening_is_pushed)
 {
 	struct world *world = world_open(&slow_pace);
-	time_t opens = time(NULL) + 3;
-	struct tm parts;
 	struct events events;
-	char text[32];
 
-	cr_assert(gmtime_r(&opens, &parts) != NULL &&
-		  strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts) > 0);
-	world_fill(world, 1, 0, &(struct sale_options){.queue = true, .sale_opens_at = text});
+	world_fill(world, 1, 0,
+		&(struct sale_options){.queue = true, .sale_opens_at = SALE_OPENS_FAR_AHEAD});
 	open_place(world, &events, join(world, 0));
 	struct answer event = events_expect(&events);
 	cr_assert(answer_is(&event, "status", "prequeue"), "%s", event.body);
 	answer_clear(&event);
-	event = events_until(&events, "status", "admitted");
-	cr_assert(time(NULL) <= opens + 2, "%d s late", (int)(time(NULL) - opens));
+	begun_ms = now_ms();
+	sale_opens_in(world, 1000);
+	event = at_once(&events, "status", "admitted");
+	cr_assert(now_ms() - begun_ms >= 900, "too early");
 	answer_clear(&event);
 	events_close(&events);
 	world_close(world);
@@ -410,13 +408,13 @@ Test(contract_push, a_stream_keeps_the_place)
 	struct events events;
 
 	world_fill(world, 3, 0,
-		&(struct sale_options){.queue = true, .capacity = 1, .abandon_after_seconds = 1});
+		&(struct sale_options){.queue = true, .capacity = 1, .abandon_after_seconds = 2});
 	fill_slot(world, 0);
 	join(world, 1);
 	watch(world, &events, join(world, 2));
 	cr_assert(wait_until(one_is_abandoned, world, LIMIT_MS));
 	struct answer event = events_until(&events, "status", "waiting");
-	for (uint64_t end_ms = now_ms() + 2500; now_ms() < end_ms; event = events_expect(&events))
+	for (uint64_t end_ms = now_ms() + 3000; now_ms() < end_ms; event = events_expect(&events))
 		answer_clear(&event);
 	cr_assert(answer_is(&event, "status", "waiting") && answer_int(&event, "position") == 1);
 	cr_assert_eq(stat(world, "abandoned"), 1);
@@ -479,7 +477,7 @@ static const char *fill_stream(struct world *world, unsigned *changes)
 		message = long_message(world, ++*changes);
 		world_set_line(world, textf(world, "{\"message\":\"%s\"}", message));
 		cr_assert(*changes < 200, "it sends and sends");
-	} while (wait_until(has_pushed, &more, 1000));
+	} while (wait_until(has_pushed, &more, NO_MORE_MS));
 	for (int i = 0; i < 10; i++) {
 		message = long_message(world, ++*changes);
 		world_set_line(world, textf(world, "{\"message\":\"%s\"}", message));
@@ -706,10 +704,31 @@ Test(contract_push, without_redis_it_is_stale)
 	world_close(world);
 }
 
+static bool is_back(struct answer *event, unsigned person)
+{
+	return answer_is(event, "status", person == 0 ? "admitted" : "waiting") &&
+	       json_integer_value(json_object_get(answer_json(event), "position")) == person;
+}
+
+/* The first few events may be of before. */
+static void expect_back(struct events *events, unsigned person)
+{
+	enum { OF_BEFORE = 15 };
+	uint64_t end_ms = now_ms() + LIMIT_MS;
+	struct answer event = {0};
+
+	for (int n = 0; n < OF_BEFORE || !is_back(&event, person); n++) {
+		cr_assert(now_ms() < end_ms, "%u: %s", person, event.body);
+		answer_clear(&event);
+		event = events_expect(events);
+	}
+	answer_clear(&event);
+}
+
 /* Streams have what brings a lost line back: numbers, and the pass. */
 Test(contract_push, a_line_that_redis_lost_comes_back_by_its_streams)
 {
-	enum { PEOPLE = 4, AFTERWARDS = 15 };
+	enum { PEOPLE = 4 };
 	struct world *world = open_line(&quick_pace, PEOPLE);
 	struct events all[PEOPLE];
 
@@ -722,17 +741,8 @@ Test(contract_push, a_line_that_redis_lost_comes_back_by_its_streams)
 	redisContext *redis = redis_process_connect(&world->redis);
 	freeReplyObject(redisCommand(redis, "FLUSHALL"));
 	redisFree(redis);
-	for (unsigned i = 0; i < PEOPLE; i++) {
-		struct answer event = {0};
-		for (int n = 0; n < AFTERWARDS; n++) {
-			answer_clear(&event);
-			event = events_expect(&all[i]);
-		}
-		cr_assert(answer_is(&event, "status", i == 0 ? "admitted" : "waiting") &&
-				  answer_int(&event, "position") == i,
-			"%u: %s", i, event.body);
-		answer_clear(&event);
-	}
+	for (unsigned i = 0; i < PEOPLE; i++)
+		expect_back(&all[i], i);
 	for (unsigned i = 0; i < PEOPLE; i++)
 		events_close(&all[i]);
 	world_close(world);
@@ -763,8 +773,8 @@ Test(contract_push, live_says_what_stats_say)
 		.jwt = world->admins.list[0].jwt,
 		.path = textf(
 			world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id)};
-	open_live(world, 0, &events, call.jwt);
 	uint64_t begun = now_ms();
+	open_live(world, 0, &events, call.jwt);
 	for (int i = 0; i < 3; i++) {
 		struct answer event = events_expect(&events);
 		const json_t *polled = answer_json(expect(world, &call, 200, NULL));
@@ -778,7 +788,7 @@ Test(contract_push, live_says_what_stats_say)
 		answer_clear(&event);
 	}
 	uint64_t took_ms = now_ms() - begun;
-	cr_assert(took_ms > 1500 && took_ms < 4000, "three events in %d ms", (int)took_ms);
+	cr_assert(took_ms > 1500 && took_ms < 8000, "three events in %d ms", (int)took_ms);
 	events_close(&events);
 	wait_for_metric(world, "onsale_streams", 0);
 	world_close(world);
@@ -798,9 +808,9 @@ Test(contract_push, logging_out_ends_live_streams)
 	uint64_t begun = now_ms();
 	expect(world, &out, 204, NULL);
 	events_expect_end(&here, "unauthorized");
-	cr_assert(now_ms() - begun < 2000, "%d ms here", (int)(now_ms() - begun));
+	cr_assert(now_ms() - begun < AT_ONCE_MS, "%d ms here", (int)(now_ms() - begun));
 	events_expect_end(&there, "unauthorized");
-	cr_assert(now_ms() - begun < 4000, "%d ms there", (int)(now_ms() - begun));
+	cr_assert(now_ms() - begun < AT_ONCE_MS, "%d ms there", (int)(now_ms() - begun));
 	events_close(&here);
 	events_close(&there);
 	world_close(world);
@@ -812,16 +822,17 @@ Test(contract_push, an_expired_token_ends_live_streams)
 	struct access_token_key *key = access_token_key_new(&(struct access_token_settings){
 		.key_id = "1", .secret = secret, .issuer = "onsale", .audience = "onsale"});
 	struct world *world = world_open(NULL);
-	struct access_token token = {.user_id = 1, .admin = true, .expires_unix_s = time(NULL) + 3};
+	struct access_token token = {.admin = true};
 	char text[ACCESS_TOKEN_TEXT_SIZE];
 	struct events events;
 
 	world_fill(world, 0, 0, &(struct sale_options){0});
 	token.user_id = world->admins.list[0].id;
+	token.expires_unix_s = time(NULL) + 3;
 	access_token_sign(key, &token, time(NULL), text);
 	open_live(world, 0, &events, text);
 	events_expect_end(&events, "unauthorized");
-	cr_assert(time(NULL) <= token.expires_unix_s + 2);
+	cr_assert(time(NULL) <= token.expires_unix_s + AT_ONCE_MS / 1000);
 	access_token_key_free(key);
 	events_close(&events);
 	world_close(world);

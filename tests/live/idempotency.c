@@ -22,7 +22,8 @@ struct kept {
 
 static struct world *open_world(void)
 {
-	struct world *world = world_open(&(struct world_options){.instances = 2});
+	struct world *world = world_open(
+		&(struct world_options){.instances = 2, .flags = {WORLD_PATIENCE}});
 
 	world_fill(
 		world, PEOPLE, BALANCE, &(struct sale_options){.seats_per_row = 4, .price = PRICE});

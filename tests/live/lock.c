@@ -990,7 +990,7 @@ Test(lock, a_crowd_does_not_wait_for_a_frozen_redis)
 	static struct buyer buyers[MANY];
 	struct seat_lock_settings settings = {.locking_ms = 60000};
 	own_redis_start();
-	rig_open_at(&rig, 1, own.url, 100);
+	rig_open_at(&rig, 1, own.url, 300);
 	rig.locks[0] = locks[0] = seat_locks_new(rig.base, rig.redis[0], &settings);
 	event = rig_random_id();
 	kill(own.pid, SIGSTOP);
@@ -998,7 +998,7 @@ Test(lock, a_crowd_does_not_wait_for_a_frozen_redis)
 		begin(buyer_new(&buyers[i], 1), 0);
 	uint64_t begun_us = clock_mono_us_now();
 	rig_run_until(&rig, many_answered, buyers);
-	cr_expect_lt(clock_mono_us_now() - begun_us, 2000000);
+	cr_expect_lt(clock_mono_us_now() - begun_us, 5000000);
 	for (unsigned i = 0; i < MANY; i++)
 		cr_assert(buyers[i].result == SEAT_LOCK_AWAY && buyers[i].answers == 1);
 	kill(own.pid, SIGCONT);
@@ -1009,7 +1009,7 @@ Test(lock, a_refusal_that_comes_too_late_is_not_kept)
 	struct buyer first, second;
 	struct seat_lock_settings settings = {.locking_ms = 60000};
 	own_redis_start();
-	rig_open_at(&rig, 1, own.url, 500);
+	rig_open_at(&rig, 1, own.url, 2000);
 	rig.locks[0] = locks[0] = seat_locks_new(rig.base, rig.redis[0], &settings);
 	event = rig_random_id();
 	knows_all_keys();

@@ -568,6 +568,16 @@ static void fail_to_start(int err, const char *flag)
 	cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1);
 }
 
+/* Nobody has the other end any more. A terminal gives what was written to it piece by piece. */
+static void read_to_end(int fd, char *text, size_t size)
+{
+	size_t len = 0;
+
+	for (ssize_t got; len + 1 < size && (got = read(fd, text + len, size - 1 - len)) > 0;)
+		len += (size_t)got;
+	text[len] = '\0';
+}
+
 static void said_to_a_terminal(const char *flag, char *text, size_t size)
 {
 	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -575,9 +585,8 @@ static void said_to_a_terminal(const char *flag, char *text, size_t size)
 	int end = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
 	cr_assert(end >= 0);
 	fail_to_start(end, flag);
-	ssize_t got = read(terminal, text, size - 1);
-	text[got > 0 ? got : 0] = '\0';
 	close(end);
+	read_to_end(terminal, text, size);
 	close(terminal);
 }
 
@@ -587,8 +596,7 @@ static void said_to_a_pipe(const char *flag, char *text, size_t size)
 	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
 	fail_to_start(ends[1], flag);
 	close(ends[1]);
-	ssize_t got = read(ends[0], text, size - 1);
-	text[got > 0 ? got : 0] = '\0';
+	read_to_end(ends[0], text, size);
 	close(ends[0]);
 }
 

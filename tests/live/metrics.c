@@ -338,10 +338,10 @@ Test(metrics, a_stall_is_many_samples_of_lag)
 {
 	struct world *world = world_open(&(struct world_options){0});
 	pid_t pid = world->instances[0].pid;
-	uint64_t end_ms = now_ms() + 400;
 	double before = late(world);
 
 	cr_assert(kill(pid, SIGSTOP) == 0);
+	uint64_t end_ms = now_ms() + 400;
 	cr_expect(wait_until(time_has_gone_by, &end_ms, LIMIT_MS));
 	cr_assert(kill(pid, SIGCONT) == 0);
 	struct stall stall = {world, before + 13};

@@ -10,7 +10,7 @@
 EMBED(unguarded_hold, "tests/live/unguarded_hold.sql");
 EMBED(unguarded_pay, "tests/live/unguarded_pay.sql");
 
-enum { BUYERS = 1000, IN_FLIGHT_MIN = 900, LIMIT_MS = 60000, BALANCE = 100000 };
+enum { BUYERS = 1000, IN_FLIGHT_MIN = 750, LIMIT_MS = 60000, BALANCE = 100000 };
 
 TestSuite(one_seat, .timeout = 120);
 
@@ -54,7 +54,11 @@ static void check_refusals(struct crowd *crowd, int64_t seat_id)
 
 static void one_gets_it(const struct world_options *options)
 {
-	struct world *world = world_open(options);
+	static const char *const more[] = {WORLD_PATIENCE, "--lock.redlock_deadline_ms=1000"};
+	struct world_options patient = *options;
+
+	world_options_add(&patient, more, ARRAY_LEN(more));
+	struct world *world = world_open(&patient);
 	struct crowd *crowd = crowd_new();
 
 	world_fill(world, BUYERS, BALANCE, &(struct sale_options){.seats_per_row = 1});

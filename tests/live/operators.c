@@ -89,7 +89,7 @@ Test(operators, stats_of_a_line)
 		.flags = {"--queue.poll_max_ms=1000", "--queue.tick_ms=50"}});
 
 	world_fill(world, 5, 0,
-		&(struct sale_options){.queue = true, .capacity = 2, .abandon_after_seconds = 3});
+		&(struct sale_options){.queue = true, .capacity = 2, .abandon_after_seconds = 5});
 	struct line_numbers numbers = {.world = world,
 		.path = textf(
 			world, "/v1/admin/events/%lld/stats", (long long)world->sale.event_id),
@@ -104,10 +104,10 @@ Test(operators, stats_of_a_line)
 				.path = textf(world, "/v1/events/%lld/queue",
 					(long long)world->sale.event_id)},
 			201, NULL);
-	cr_assert(wait_until(has_numbers, &numbers, 2000));
+	cr_assert(wait_until(has_numbers, &numbers, 5000));
 	numbers.waiting = 0;
 	numbers.abandoned = 3;
-	cr_assert(wait_until(has_numbers, &numbers, 10000));
+	cr_assert(wait_until(has_numbers, &numbers, 20000));
 	world_close(world);
 }
 
@@ -380,7 +380,8 @@ static bool is_past(void *context)
 	return clock_unix_ms() >= *(const int64_t *)context;
 }
 
-/* The second that begins when the change must be in force. */
+/* The second that begins when the change must be in force. A tick that a busy machine has late comes before or after
+ * it; the rate itself is the business of queue_admission.c. */
 static size_t admitted_in_force(struct world *world, int64_t changed_ms)
 {
 	int64_t from_ms = changed_ms + IN_FORCE_MS, to_ms = from_ms + 1000;
@@ -439,9 +440,9 @@ Test(operators, a_line_obeys_on_every_instance)
 	cr_assert(admitted_between(world, 0, INT64_MAX) == 0);
 
 	size_t slow = admitted_in_force(world, change(world, details[1]));
-	cr_assert(slow >= 15 && slow <= 25, "%zu admitted at 20 a second", slow);
+	cr_assert(slow >= 10 && slow <= 30, "%zu admitted at 20 a second", slow);
 	size_t fast = admitted_in_force(world, change(world, details[2]));
-	cr_assert(fast >= 80 && fast <= 120, "%zu admitted at 100 a second", fast);
+	cr_assert(fast >= 70 && fast <= 130, "%zu admitted at 100 a second", fast);
 	size_t none = admitted_in_force(world, change(world, details[3]));
 	cr_assert(none == 0, "%zu admitted above the capacity", none);
 	cr_assert(admitted_between(world, 0, INT64_MAX) < world->people.count,

@@ -98,7 +98,7 @@ Test(pg_lost, a_second_try_that_fails_does_not_make_the_first_one_undone)
 	struct lanes lanes;
 	struct doubled op;
 	lanes_open(&lanes);
-	lanes.settings.deadline_ms = 1000;
+	lanes.settings.deadline_ms = 3000;
 	struct relay *relay = relay_new(lanes.base, lanes.url);
 	relay_listen(relay);
 	start_at_relay(&lanes, relay);
@@ -122,7 +122,7 @@ Test(pg_lost, a_server_that_comes_later_is_found)
 	struct lanes lanes;
 	struct doubled early, kept, late;
 	lanes_open(&lanes);
-	lanes.settings.deadline_ms = 300;
+	lanes.settings.deadline_ms = 3000;
 	struct relay *relay = relay_new(lanes.base, lanes.url);
 	start_at_relay(&lanes, relay);
 	cr_assert_not(pg_up(lanes.pg));
@@ -257,7 +257,7 @@ Test(pg_lost, an_overdue_member_leaves_its_batch)
 	struct lanes lanes;
 	struct doubled *first = malloc(sizeof *first), second;
 	lanes_open(&lanes);
-	lanes.settings.deadline_ms = 1000;
+	lanes.settings.deadline_ms = 4000;
 	lanes.settings.batch_lock_timeout_ms = 9000;
 	lanes_start_up(&lanes);
 	lanes_sql(&lanes, "begin; select from gate where id in (2, 3) for update");
@@ -267,7 +267,7 @@ Test(pg_lost, an_overdue_member_leaves_its_batch)
 	/* these two wait for the lane, the second one with more time left */
 	lanes_submit(&lanes, first, &lanes_pass_once, 1);
 	uint64_t submitted_ms = lanes_now_ms();
-	RUN_UNTIL(&lanes, lanes_now_ms() >= submitted_ms + 400);
+	RUN_UNTIL(&lanes, lanes_now_ms() >= submitted_ms + 2000);
 	lanes_submit(&lanes, &second, &lanes_pass_once, 2);
 	/* the blocker ends, the two are sent together, and wait for gate 2 */
 	lanes_sql(&lanes, "commit; begin; select from gate where id = 2 for update");
@@ -289,7 +289,7 @@ Test(pg_lost, waiting_past_the_deadline_is_busy_and_a_silent_lane_is_given_up)
 	struct lanes lanes;
 	struct doubled sent, waiting, later;
 	lanes_open(&lanes);
-	lanes.settings.deadline_ms = 300;
+	lanes.settings.deadline_ms = 2000;
 	lanes.settings.batch_lock_timeout_ms = 60000;
 	lanes.settings.statement_timeout_ms = 60000;
 	lanes_start_up(&lanes);
@@ -315,7 +315,7 @@ Test(pg_lost, put_back_and_overdue_is_unknown)
 	struct lanes lanes;
 	struct doubled sent, waiting;
 	lanes_open(&lanes);
-	lanes.settings.deadline_ms = 1500;
+	lanes.settings.deadline_ms = 3000;
 	struct relay *relay = relay_new(lanes.base, lanes.url);
 	relay_listen(relay);
 	start_at_relay(&lanes, relay);

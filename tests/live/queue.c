@@ -156,7 +156,7 @@ Test(queue, a_frozen_redis_ends_operations_and_keeps_the_line)
 	struct redis_settings hasty = turns_settings;
 	struct node *node;
 	struct place places[4] = {0};
-	hasty.deadline_ms = 200;
+	hasty.deadline_ms = 1000;
 	own_redis_open(&own);
 	node = turns_add(&turns, own.process.url, &hasty);
 	turns_up(&turns);

@@ -84,7 +84,7 @@ Test(queue_admission, the_rate_holds_whoever_ticks)
 			cr_assert_leq((double)(j - i + 1), allowed, "from %zu to %zu", i, j);
 		}
 	int64_t took_ms = list[RATED - 1].at_ms - list[0].at_ms;
-	cr_expect(took_ms >= 1900 && took_ms < 6000, "%lld ms", (long long)took_ms);
+	cr_expect(took_ms >= 1900 && took_ms < 15000, "%lld ms", (long long)took_ms);
 	free(places);
 }
 
@@ -158,7 +158,7 @@ Test(queue_admission, a_hold_that_ends_wants_a_seat_again)
 	struct place *places = places_join(1, 3);
 	settings.seats_available = 1;
 	cr_assert_eq(line_tick(node, &settings).admitted_now, 1);
-	int64_t until_ms = redis_now_ms(node) + 300;
+	int64_t until_ms = redis_now_ms(node) + 1500;
 	queue_holding(node->queue, event_id, 1, until_ms);
 	cr_assert(line_tick_until_admitted(node, &settings, 2));
 	cr_assert_lt(line_admissions(node)->list[1].at_ms, until_ms);
@@ -173,20 +173,21 @@ Test(queue_admission, a_hold_that_ends_wants_a_seat_again)
 
 Test(queue_admission, an_admission_that_is_not_claimed_goes_on)
 {
+	enum { CLAIM_WITHIN_MS = 1000 };
 	struct node *node = line_open(1);
 	struct queue_tick settings = plenty;
 	struct place *places = places_join(1, 3);
 	settings.capacity = 1;
-	settings.claim_within_ms = 200;
+	settings.claim_within_ms = CLAIM_WITHIN_MS;
 	cr_assert(line_tick_until_admitted(node, &settings, 1));
 	cr_assert(line_tick_until_admitted(node, &settings, 2), "the first one's slot goes on");
 	cr_expect_eq(place_poll(node, 1, places[0].op.number).state, QUEUE_GONE);
 	const struct admission *list = line_admissions(node)->list;
-	cr_expect_geq(list[1].at_ms - list[0].at_ms, 200);
+	cr_expect_geq(list[1].at_ms - list[0].at_ms, CLAIM_WITHIN_MS);
 	line_expect_order(node, 2, 1);
 	/* The second one claims, and keeps the slot past claim_within. */
 	cr_expect_eq(place_poll(node, 2, places[1].op.number).state, QUEUE_ADMITTED);
-	int64_t until_ms = redis_now_ms(node) + 500;
+	int64_t until_ms = redis_now_ms(node) + CLAIM_WITHIN_MS + 300;
 	while (redis_now_ms(node) < until_ms)
 		cr_assert_eq(line_tick(node, &settings).live, 1);
 	cr_expect_eq(place_poll(node, 2, places[1].op.number).state, QUEUE_ADMITTED);
@@ -199,7 +200,7 @@ Test(queue_admission, an_expired_pass_is_gone_before_any_tick)
 	struct node *node = line_open(1);
 	struct queue_tick settings = plenty;
 	int64_t number = place_join(node, 1).number;
-	settings.pass_ttl_ms = 300;
+	settings.pass_ttl_ms = 1000;
 	cr_assert_eq(line_tick(node, &settings).live, 1);
 	struct queue_op op = place_poll(node, 1, number);
 	cr_assert_eq(op.state, QUEUE_ADMITTED);
@@ -276,7 +277,7 @@ Test(queue_admission, a_place_that_is_not_polled_is_dropped_and_the_others_keep_
 		third = place_join(node, 3).number;
 	struct place places[3] = {0};
 	settings.admit = false;
-	settings.abandon_after_ms = 1000;
+	settings.abandon_after_ms = 2000;
 	do {
 		place_init(&places[0], 1, first);
 		place_init(&places[1], 3, third);

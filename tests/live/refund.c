@@ -14,7 +14,7 @@ TestSuite(refund, .timeout = 120);
 static struct world *open_world(unsigned people, int64_t rows, const char *mode)
 {
 	struct world *world = world_open(&(struct world_options){
-		.instances = 2, .flags = {mode, "--pay.reward_percent=10"}});
+		.instances = 2, .flags = {mode, "--pay.reward_percent=10", WORLD_PATIENCE}});
 
 	world_fill(world, people, BALANCE,
 		&(struct sale_options){.rows = rows, .seats_per_row = 10, .price = PRICE});

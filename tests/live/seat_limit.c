@@ -24,8 +24,8 @@ static void add_hold(
 static void at_once(const char *mode)
 {
 	enum { PEOPLE = 3 };
-	struct world *world = world_open(
-		&(struct world_options){.instances = 2, .flags = {mode, "--seat.per_user_max=10"}});
+	struct world *world = world_open(&(struct world_options){
+		.instances = 2, .flags = {mode, "--seat.per_user_max=10", WORLD_PATIENCE}});
 	struct crowd *crowd = crowd_new();
 
 	world_fill(

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "proto/base/clock.h"
 #include "proto/base/embed.h"
 #include "proto/shuffle.h"
 #include "tests/support/admissions.h"
@@ -38,22 +37,25 @@ static int64_t wall_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* It opens in so many ms from now. */
+/* Its opening is far ahead, until open_sale. */
 static struct world *open_presale(
-	const struct world_options *options, unsigned people, int64_t in_ms, int64_t capacity)
+	const struct world_options *options, unsigned people, int64_t capacity)
 {
 	struct world *world = world_open(options);
-	char opens[CLOCK_TEXT_SIZE];
 
-	opens_ms = wall_ms() + in_ms;
-	clock_format(opens_ms, opens);
 	world_fill(world, people, 0,
 		&(struct sale_options){.queue = true,
 			.capacity = capacity,
 			.rows = 10,
 			.seats_per_row = 100,
-			.sale_opens_at = textf(world, "%s", opens)});
+			.sale_opens_at = SALE_OPENS_FAR_AHEAD});
 	return world;
+}
+
+/* Soon, but not before every instance knows it. */
+static void open_sale(struct world *world)
+{
+	opens_ms = sale_opens_in(world, 1000);
 }
 
 static const char *event_path(struct world *world, const char *rest)
@@ -244,7 +246,7 @@ static bool one_is_admitted(void *context)
 Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 {
 	enum { PEOPLE = 60, LATE = 3 };
-	struct world *world = open_presale(&one, PEOPLE + LATE, 2500, 1);
+	struct world *world = open_presale(&one, PEOPLE + LATE, 1);
 	struct lot lots[PEOPLE];
 	const char *late[LATE];
 
@@ -257,6 +259,7 @@ Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 	cr_assert(answer_is(join(world, 7), "entrant", entrants.pseudonyms[7]));
 	get(world, "/shuffle", 409, "shuffle_pending");
 	get(world, "/shuffle/entrants", 409, "shuffle_pending");
+	open_sale(world);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE, lots);
 	cr_assert(answer_is(get(world, "/shuffle", 200, NULL), "commitment", commitment));
@@ -284,7 +287,7 @@ Test(shuffle, everybody_finds_the_position_that_the_seed_gives)
 Test(shuffle, who_left_before_is_not_in_the_list_and_the_first_is_let_in_first)
 {
 	enum { PEOPLE = 30, LEFT = 5 };
-	struct world *world = open_presale(&one, PEOPLE, 2000, 100);
+	struct world *world = open_presale(&one, PEOPLE, 100);
 	struct entrants entrants = join_all(world);
 	struct admissions admissions = {0};
 	struct lot lots[PEOPLE];
@@ -299,6 +302,7 @@ Test(shuffle, who_left_before_is_not_in_the_list_and_the_first_is_let_in_first)
 	cr_assert(answer_is(join(world, 0), "entrant", entrants.pseudonyms[0])); /* comes back */
 	memmove(&entrants.pseudonyms[1], &entrants.pseudonyms[LEFT],
 		(PEOPLE - LEFT) * sizeof *entrants.pseudonyms);
+	open_sale(world);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE - LEFT + 1, lots);
 	for (uint64_t end = now_ms() + LIMIT_MS; admissions.count < PEOPLE - LEFT + 1;) {
@@ -366,11 +370,12 @@ static void pause_line(struct world *world)
 Test(shuffle, two_instances_agree_on_one_list)
 {
 	enum { PEOPLE = 100 };
-	struct world *world = open_presale(&two, PEOPLE, 3000, 10);
+	struct world *world = open_presale(&two, PEOPLE, 10);
 	struct lot lots[PEOPLE];
 
 	pause_line(world);
 	struct entrants entrants = join_all(world);
+	open_sale(world);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE, lots);
 	check_positions(world, &entrants, lots, 2);
@@ -394,7 +399,7 @@ static bool waits_for_lock(void *context)
 Test(shuffle, another_instance_finishes_what_one_began)
 {
 	enum { PEOPLE = 50 };
-	struct world *world = open_presale(&two, PEOPLE, 3000, 10);
+	struct world *world = open_presale(&two, PEOPLE, 10);
 	PGconn *locking = database_connect(world->database_url);
 	struct admissions admissions;
 	struct lot lots[PEOPLE];
@@ -402,6 +407,7 @@ Test(shuffle, another_instance_finishes_what_one_began)
 
 	kill(world->instances[1].pid, SIGSTOP);
 	database_run(locking, "BEGIN; LOCK TABLE shuffle_entrants");
+	open_sale(world);
 	cr_assert(wait_until(waits_for_lock, world, LIMIT_MS));
 	cr_assert(answer_is(poll(world, entrants.tokens[0]), "status", "prequeue"));
 	get(world, "/shuffle", 409, "shuffle_pending");
@@ -433,12 +439,13 @@ static void redis_run(struct world *world, const char *command)
 Test(shuffle, numbers_that_were_not_given_are_given_from_what_is_published)
 {
 	enum { PEOPLE = 40 };
-	struct world *world = open_presale(&one, PEOPLE, 2500, 10);
+	struct world *world = open_presale(&one, PEOPLE, 10);
 	long long event = world->sale.event_id, epoch = 1LL << 37;
 	struct lot lots[PEOPLE];
 
 	pause_line(world);
 	struct entrants entrants = join_all(world);
+	open_sale(world);
 	await_position(world, entrants.tokens[0]);
 	for (unsigned i = 0; i < PEOPLE; i += 2)
 		redis_run(world, textf(world, "ZADD onsale:{%lld}:wait %lld %lld", event,
@@ -454,7 +461,7 @@ Test(shuffle, numbers_that_were_not_given_are_given_from_what_is_published)
 Test(shuffle, redis_emptied_before_the_opening_loses_no_entrant)
 {
 	enum { PEOPLE = 40 };
-	struct world *world = open_presale(&one, PEOPLE, 3000, 10);
+	struct world *world = open_presale(&one, PEOPLE, 10);
 	struct lot lots[PEOPLE];
 
 	pause_line(world);
@@ -467,6 +474,7 @@ Test(shuffle, redis_emptied_before_the_opening_loses_no_entrant)
 		if (i % 2 == 0)
 			entrants.tokens[i] = answer_text(place, "token");
 	}
+	open_sale(world);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE, lots);
 	check_positions(world, &entrants, lots, 1);
@@ -477,11 +485,12 @@ Test(shuffle, redis_emptied_before_the_opening_loses_no_entrant)
 Test(shuffle, redis_emptied_after_the_opening_loses_no_position)
 {
 	enum { PEOPLE = 40 };
-	struct world *world = open_presale(&one, PEOPLE, 2500, 10);
+	struct world *world = open_presale(&one, PEOPLE, 10);
 	struct lot lots[PEOPLE];
 
 	pause_line(world);
 	struct entrants entrants = join_all(world);
+	open_sale(world);
 	await_position(world, entrants.tokens[0]);
 	check_published(world, entrants.pseudonyms, PEOPLE, lots);
 	redis_run(world, "FLUSHALL");
@@ -494,15 +503,24 @@ Test(shuffle, redis_emptied_after_the_opening_loses_no_position)
 	world_close(world);
 }
 
+static bool opening_is_known(void *context)
+{
+	struct answer *event = get(context, "", 200, NULL);
+
+	return strncmp(answer_text(event, "sale_opens_at"), SALE_OPENS_FAR_AHEAD, 4) != 0;
+}
+
 /* PostgreSQL has the list written before anybody is let in: without it the line waits. */
 Test(shuffle, without_postgresql_nobody_is_let_in)
 {
 	enum { PEOPLE = 20 };
-	struct world *world = open_presale(&one, PEOPLE, 2000, 100);
+	struct world *world = open_presale(&one, PEOPLE, 100);
 	struct entrants entrants = join_all(world);
 	struct admissions admissions;
 	struct lot lots[PEOPLE];
 
+	opens_ms = sale_opens_in(world, 4000);
+	cr_assert(wait_until(opening_is_known, world, LIMIT_MS));
 	world_set_database(world, false);
 	while (wall_ms() < opens_ms + 1000) {
 		struct answer *place = poll(world, entrants.tokens[0]);
@@ -611,17 +629,17 @@ static double computed_ms(redisContext *redis)
 Test(shuffle, a_hundred_thousand_are_ordered_without_a_stall)
 {
 	setenv("ONSALE_TEST_SERVER", need_env("ONSALE_TEST_SERVER_PLAIN"), 1);
-	struct world *world = open_presale(&one, 0, 15000, 100);
+	struct world *world = open_presale(&one, 0, 100);
 	redisContext *redis = redis_process_connect(&world->redis);
 	struct meta begun = {world, redis, "epoch", NULL}, done = {world, redis, "shuffle", "done"};
 
 	cr_assert(wait_until(meta_is, &begun, LIMIT_MS));
 	fill_line(world, redis);
-	cr_assert_lt(wall_ms(), opens_ms, "the machine is too slow to fill the line");
 	redis_run(world, "CONFIG SET slowlog-log-slower-than 1000");
 	redis_run(world, "CONFIG SET slowlog-max-len 10000");
 	redis_run(world, "SLOWLOG RESET");
 	double before_ms = computed_ms(redis);
+	open_sale(world);
 	cr_assert(wait_until(meta_is, &done, LIMIT_MS + 15000));
 	int64_t took_ms = wall_ms() - opens_ms;
 	double redis_ms = computed_ms(redis) - before_ms;

@@ -8,10 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include "proto/base/buf.h"
-#include "proto/base/clock.h"
 #include "tests/support/process.h"
 #include "tests/support/wait.h"
 #include "tests/support/wire.h"
@@ -152,12 +150,9 @@ static struct world *open_shuffled(const char **entrant)
 {
 	static const struct world_options options = {.flags = {"--queue.tick_ms=20"}};
 	struct world *world = world_open(&options);
-	struct timespec now;
-	char opens[CLOCK_TEXT_SIZE];
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	clock_format((int64_t)now.tv_sec * 1000 + 2500, opens);
-	world_fill(world, PEOPLE, 0, &(struct sale_options){.queue = true, .sale_opens_at = opens});
+	world_fill(world, PEOPLE, 0,
+		&(struct sale_options){.queue = true, .sale_opens_at = SALE_OPENS_FAR_AHEAD});
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		struct call join = {.method = "POST",
 			.jwt = world->people.list[i].jwt,
@@ -165,6 +160,7 @@ static struct world *open_shuffled(const char **entrant)
 
 		*entrant = answer_text(expect(world, &join, 201, NULL), "entrant");
 	}
+	sale_opens_in(world, 0);
 	cr_assert(wait_until(is_done, world, LIMIT_MS));
 	return world;
 }

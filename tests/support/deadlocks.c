@@ -2,15 +2,14 @@
 #include "tests/support/deadlocks.h"
 
 #include <criterion/criterion.h>
+#include "proto/base/check.h"
 
 struct world *deadlocks_world_open(const struct world_options *options)
 {
+	static const char *const more[] = {"--db.batch_lock_timeout_ms=4000", WORLD_PATIENCE};
 	struct world_options watched = *options;
-	unsigned flags = 0;
 
-	while (watched.flags[flags] != NULL)
-		flags++;
-	watched.flags[flags] = "--db.batch_lock_timeout_ms=4000";
+	world_options_add(&watched, more, ARRAY_LEN(more));
 	watched.unmigrated = true;
 	struct world *world = world_open(&watched);
 	world_migrate(world);

@@ -56,7 +56,10 @@ static void set_env(struct world *world)
 	world->env[1] = world->redis_env;
 	world->env[2] = "ONSALE_AUTH_JWT_SECRET=only-the-tests-sign-tokens-with-this-secret";
 	world->env[3] = "ONSALE_AUTH_QUEUE_SECRET=only-the-tests-sign-places-with-this-secret";
-	world->env[4] = NULL;
+	/* A crowd on a busy machine takes longer to connect than a client may take for a head. */
+	world->env[4] = "ONSALE_HTTP_HEAD_TIMEOUT_MS=60000";
+	world->env[5] = "ONSALE_HTTP_BODY_TIMEOUT_MS=60000";
+	world->env[6] = NULL;
 }
 
 void world_migrate(struct world *world)
@@ -161,6 +164,16 @@ void world_start(struct world *world)
 	}
 	for (unsigned i = 0; i < world->options.instances; i++)
 		instance_wait_ready(&world->instances[i]);
+}
+
+void world_options_add(struct world_options *options, const char *const *flags, size_t count)
+{
+	size_t at = 0;
+
+	while (options->flags[at] != NULL)
+		at++;
+	cr_assert(at + count < INSTANCE_FLAGS_MAX);
+	memcpy(options->flags + at, flags, count * sizeof *flags);
 }
 
 struct world *world_open(const struct world_options *options)
@@ -393,6 +406,17 @@ void sale_open(struct world *world, struct sale *sale, const struct sale_options
 	}
 	read_seats(world, sale);
 	cr_assert(sale->seat_count == (size_t)(rows * seats_per_row));
+}
+
+int64_t sale_opens_in(struct world *world, int64_t ms)
+{
+	const char *params[] = {textf(world, "%lld", (long long)world->sale.event_id),
+		textf(world, "%lld", (long long)ms)};
+
+	return database_i64(world->db,
+		"UPDATE events SET sale_opens_at = clock_timestamp() + $2::bigint * interval '1 ms' "
+		"WHERE id = $1::bigint RETURNING (extract(epoch FROM sale_opens_at) * 1000)::bigint",
+		2, params);
 }
 
 void sale_close(struct sale *sale)

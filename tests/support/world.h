@@ -23,6 +23,11 @@ struct world_options {
 	const char *flags[INSTANCE_FLAGS_MAX];
 };
 
+/* Flags for a test in which a busy machine must not be taken for stores that are away or overrun. */
+#define WORLD_PATIENCE \
+	"--db.backlog_max_ms=60000", "--db.deadline_ms=30000", "--lock.locking_ms=60000", \
+		"--redis.deadline_ms=5000"
+
 struct person {
 	int64_t id;
 	char *jwt;
@@ -44,7 +49,7 @@ struct world {
 	char folder[INSTANCE_PATH_SIZE / 2];
 	char database_name[DATABASE_NAME_SIZE], database_url[DATABASE_URL_SIZE];
 	char database_env[DATABASE_URL_SIZE + 16], redis_env[REDIS_PATH_SIZE + 32];
-	const char *env[8];
+	const char *env[12];
 	PGconn *db;
 	struct redis_process redis;
 	struct redis_process nodes[WORLD_NODES_MAX]; /* of the Redlock */
@@ -58,6 +63,9 @@ struct world {
 };
 
 struct world *world_open(const struct world_options *options);
+
+/* Further flags, behind those that are there. */
+void world_options_add(struct world_options *options, const char *const *flags, size_t count);
 
 /* Migrates, makes an operator and starts the instances; world_open does it, where it was not told to wait. */
 void world_start(struct world *world);
@@ -98,6 +106,9 @@ const char *textf(struct world *world, const char *format, ...) PRINTF_LIKE(2, 3
 
 /* --- what is on sale --- */
 
+/* An opening that no test comes near; sale_opens_in brings it here. */
+#define SALE_OPENS_FAR_AHEAD "2100-01-01T00:00:00Z"
+
 struct sale_options {
 	bool queue;
 	int64_t capacity, admit_per_second; /* 0: 10, 1000 */
@@ -109,6 +120,10 @@ struct sale_options {
 /* An event with one performance, made by the operator's calls, known to every instance. */
 void sale_open(struct world *world, struct sale *sale, const struct sale_options *options);
 void sale_close(struct sale *sale);
+
+/* The world's sale opens in so many ms, which is returned as a time; instances know it half a second later. What must
+ * be there before the opening is made while that is far ahead, however long it takes. */
+int64_t sale_opens_in(struct world *world, int64_t ms);
 
 /* {"performance_id":…,"seat_ids":[…]} */
 const char *hold_body(

@@ -82,6 +82,11 @@ static void send_charge(struct world *world, struct wire *wire, unsigned number)
 	buf_free(&bytes);
 }
 
+/* Who waits for the row waits as long as the test takes, and nobody is refused for that. */
+#define PATIENT \
+	"--db.lock_timeout_ms=60000", "--db.statement_timeout_ms=60000", "--db.deadline_ms=60000", \
+		"--lock.locking_ms=120000", "--db.backlog_max_ms=60000"
+
 static PGconn *lock_accounts(struct world *world)
 {
 	PGconn *locker = database_connect(world->database_url);
@@ -104,8 +109,8 @@ static bool all_in_work(void *context)
 
 Test(wire_load, in_flight)
 {
-	struct world *world = world_open(
-		&(struct world_options){.no_redis = true, .flags = {"--http.in_flight_max=16"}});
+	struct world *world = world_open(&(struct world_options){
+		.no_redis = true, .flags = {"--http.in_flight_max=16", PATIENT}});
 	struct wire wires[LIMIT];
 
 	world_people(world, &world->people, 1, 0);
@@ -141,8 +146,8 @@ Test(wire_load, priorities)
 		int account, poll, hold;
 	} rows[] = {{49, 200, 200, 422}, {50, 503, 200, 422}, {74, 503, 200, 422},
 		{75, 503, 503, 422}, {89, 503, 503, 422}, {90, 503, 503, 503}, {99, 503, 503, 503}};
-	struct world *world = world_open(
-		&(struct world_options){.no_redis = true, .flags = {"--http.in_flight_max=100"}});
+	struct world *world = world_open(&(struct world_options){
+		.no_redis = true, .flags = {"--http.in_flight_max=100", PATIENT}});
 	struct wire wires[100];
 	unsigned sent = 0;
 

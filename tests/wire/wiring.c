@@ -44,11 +44,3 @@ void wiring_expect_end(struct wire *wire)
 	cr_assert(wire_ends(wire, END_LIMIT_MS), "the connection does not end: %zu bytes came",
 		wire->in.len);
 }
-
-uint64_t wiring_ends_after_ms(struct wire *wire)
-{
-	uint64_t begun_ms = now_ms();
-
-	wiring_expect_end(wire);
-	return now_ms() - begun_ms;
-}

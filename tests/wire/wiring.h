@@ -23,7 +23,4 @@ void wiring_expect_only(struct wire *wire, int status);
 /* The connection's end comes now, with nothing before it. */
 void wiring_expect_end(struct wire *wire);
 
-/* How long it takes until the connection ends without a reply; fails where that is not within 10 s. */
-uint64_t wiring_ends_after_ms(struct wire *wire);
-
 #endif
