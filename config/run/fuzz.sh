@@ -17,6 +17,7 @@ covered='build-fuzz-coverage'
 found=.fuzz
 runs=${RUNS:-10000000}
 test_seconds=60
+shares=2
 covered_least=90
 
 # What counts as a parser, for the coverage.
@@ -90,28 +91,33 @@ run_long() {
 	[ "$failed" = 0 ] || die "$failed targets broken; their inputs are in $found"
 }
 
-# Each target gets its share of the minute, and works on a copy of the corpus.
+# judge_target FOLDER SECONDS TARGET: prints a line of the report. It works on a copy of the corpus.
+judge_target() {
+	local folder=$1/fuzz/$3 status=0 executed
+	mkdir -p "$folder/found"
+	fuzz "$3" -max_total_time="$2" -artifact_prefix="$folder/broken-" "$folder/found" "tests/fuzz/corpus/$3" \
+		>"$folder/log" 2>&1 || status=$?
+	executed=$(stat_of number_of_executed_units "$folder/log")
+	if [ "$status" = 0 ] && [ "${executed:-0}" -gt 0 ]; then
+		echo "ok - $3, $executed executions"
+		rm -rf "$folder"
+	else
+		echo "not ok - $3: see $folder"
+		tail -n 30 "$folder/log" >&2
+	fi
+}
+
+# Each target gets its share of the minute; as many run at a time as there are cores for.
 run_test() {
-	local output=$1 target folder status all=() bad seconds
+	local output=$1 all=() bad share target
 	mapfile -t all < <(targets)
 	[ "${#all[@]}" -gt 0 ] || die "there is no target like ${TARGET:-}"
-	seconds=$((test_seconds / ${#all[@]}))
-	: >"$output/fuzz.tap"
-	for target in "${all[@]}"; do
-		folder=$output/fuzz/$target
-		mkdir -p "$folder/found"
-		status=0
-		fuzz "$target" -max_total_time="$seconds" -artifact_prefix="$folder/broken-" "$folder/found" \
-			"tests/fuzz/corpus/$target" >"$folder/log" 2>&1 || status=$?
-		if [ "$status" = 0 ] && [ "$(stat_of number_of_executed_units "$folder/log")" -gt 0 ]; then
-			echo "ok - $target, $(stat_of number_of_executed_units "$folder/log") executions"
-			rm -rf "$folder"
-		else
-			echo "not ok - $target: see $folder"
-			tail -n 30 "$folder/log" >&2
-		fi | tee -a "$output/fuzz.tap"
-	done
-	bad=$(grep -c '^not ok' "$output/fuzz.tap" || true)
+	for ((share = 1; share <= shares; share++)); do
+		while read -r target; do
+			judge_target "$output" $((test_seconds / ${#all[@]})) "$target"
+		done < <(printf '%s\n' "${all[@]}" | sed -n "$share~${shares}p") &
+	done | tee "$output/fuzz.tap"
+	bad=$((${#all[@]} - $(grep -c '^ok' "$output/fuzz.tap" || true)))
 	printf '# pass %s\n# fail %s\n' "$((${#all[@]} - bad))" "$bad" >>"$output/fuzz.tap"
 	[ "$bad" = 0 ]
 }

@@ -64,9 +64,11 @@ trial_sql() {
 	sed '1,/^-- The verdict\./d' tests/isolation/trial.sql
 }
 
+# A database that somebody is in cannot be copied: from then on nobody comes into it, not even autovacuum.
 make_template() {
 	sql "$(url_of postgres)" -c "CREATE DATABASE $template TEMPLATE onsale_test"
 	trial_sql | PGOPTIONS=$(options_of none) sql "$(url_of "$template")" >/dev/null
+	sql "$(url_of postgres)" -c "ALTER DATABASE $template ALLOW_CONNECTIONS false"
 }
 
 field() {
@@ -76,7 +78,7 @@ field() {
 # run_spec DATABASE SPEC GATE LOG
 run_spec() {
 	cat "tests/isolation/$2.spec" tests/isolation/gate.session |
-		PGISOLATIONTIMEOUT=20 PGOPTIONS=$(options_of "$3") "$tester" "$(url_of "$1")" >"$4" 2>&1
+		PGISOLATIONTIMEOUT=60 PGOPTIONS=$(options_of "$3") "$tester" "$(url_of "$1")" >"$4" 2>&1
 }
 
 # How many orders a log tells of, and how many of them ended well; one that broke off in the middle did not.

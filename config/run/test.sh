@@ -336,7 +336,7 @@ for layer in "${c_layers[@]}"; do
 	[ "$layer" = faults ] || ! wanted "$layer" || run_layer "$layer"
 done
 ! wanted openapi || run_node openapi
-! wanted web || run_node web --test --test-concurrency=2
+! wanted web || run_node web --test --test-concurrency=4 # pages mostly wait for what is to come
 ! wanted isolation || run_isolation
 ! wanted instructions || run_instructions
 ! wanted faults || run_faults

@@ -104,12 +104,15 @@ function ledger(me) {
 	const rows = h("tbody", {}), more = h("button", { class: "button", type: "button", hidden: true }, t("account.more"));
 	const trouble = h("p", { class: "field-error", role: "alert" });
 	const head = h("tr", {}, h("th", { scope: "col" }, t("account.what")), h("th", { scope: "col", class: "amount" }, t("account.came")));
-	let next = null;
+	let next = null, turn = 0; // of two questions at a time the later one counts
 
 	async function load() {
+		const mine = ++turn;
 		setText(trouble, "");
 		try {
 			const { data } = await call("GET", `/v1/me/ledger?limit=${PAGE}${next === null ? "" : `&after=${next}`}`);
+			if (mine !== turn)
+				return;
 			rows.append(...data.items.map((entry) => ledgerRow(entry, me.currency)));
 			next = data.next;
 			more.hidden = next === null;
