@@ -279,7 +279,7 @@ export default {
 	"seats.best_go": "Find and hold",
 	"seats.quantity": "How many",
 	"seats.section": "Where",
-	"seats.any_section": "Anywhere, the best first",
+	"seats.any_section": "Anywhere",
 	"seats.section_option": "{section}, {price} ({free} left)",
 	"seats.limit": { one: "You can hold at most {n} seat at once.", other: "You can hold at most {n} seats at once." },
 	"seats.limit_person": { one: "One person may have at most {n} seat of this date, those you hold or bought included.",

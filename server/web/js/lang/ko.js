@@ -278,7 +278,7 @@ export default {
 	"seats.best_go": "찾아서 선점하기",
 	"seats.quantity": "매수",
 	"seats.section": "구역",
-	"seats.any_section": "전체, 좋은 자리부터",
+	"seats.any_section": "상관없음",
 	"seats.section_option": "{section}, {price} ({free}석 남음)",
 	"seats.limit": "한 번에 최대 {n}석까지 선점할 수 있습니다.",
 	"seats.limit_person": "이 회차는 선점·구매한 좌석을 포함해 1인당 최대 {n}석까지 가능합니다.",
