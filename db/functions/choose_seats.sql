@@ -48,7 +48,7 @@ BEGIN
 							AND seats.id <> ALL (except_ids)
 						ORDER BY length(seats.row_name), seats.row_name, seats.number
 						LIMIT most) f
-				ORDER BY b.nth, length(f.row_name), f.row_name, f.number
+				ORDER BY b.nth -- a lateral join brings a section's seats in their order: nothing is sorted
 				LIMIT most
 			) s
 		), runs AS ( -- along a run number and place grow alike, and across a gap they do not
