@@ -236,6 +236,7 @@ static void sweep_encode(struct pg_params *params, struct pg_op *const *ops, uns
 	CHECK(count == 1);
 	pg_param_i64(params, SWEEP(ops[0])->limit);
 	pg_param_i64(params, SWEEP(ops[0])->keep_days);
+	pg_param_bool(params, SWEEP(ops[0])->nobody_told);
 }
 
 static bool sweep_decode(const struct pg_rows *rows, struct pg_op *const *ops, unsigned count)
@@ -248,6 +249,7 @@ static bool sweep_decode(const struct pg_rows *rows, struct pg_op *const *ops, u
 	SWEEP(ops[0])->keys_dropped = pg_row_i64(rows, 0, 1);
 	SWEEP(ops[0])->revocations_dropped = pg_row_i64(rows, 0, 2);
 	SWEEP(ops[0])->events_dropped = pg_row_i64(rows, 0, 3);
+	SWEEP(ops[0])->untold_dropped = pg_row_i64(rows, 0, 4);
 	return true;
 }
 
@@ -263,6 +265,7 @@ void store_sweep(struct pg *pg, struct store_sweep *sweep)
 	sweep->keys_dropped = 0;
 	sweep->revocations_dropped = 0;
 	sweep->events_dropped = 0;
+	sweep->untold_dropped = 0;
 	pg_submit(pg, &sweep->op, &store_sweep_statement);
 }
 

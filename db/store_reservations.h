@@ -113,10 +113,12 @@ struct store_sweep {
 	struct pg_op op;
 	int64_t limit;
 	int64_t keep_days; /* of published events; 0: all stay */
+	bool nobody_told; /* events of the outbox do not wait: nobody is to be told */
 	int64_t swept; /* holds ended */
 	int64_t keys_dropped; /* idempotency records older than 24 h, dropped in passing, at most limit */
 	int64_t revocations_dropped; /* log-outs of tokens that have expired, likewise */
 	int64_t events_dropped; /* of the outbox, likewise */
+	int64_t untold_dropped; /* of what was to be told, likewise: rows of several events each */
 };
 void store_sweep(struct pg *pg, struct store_sweep *sweep);
 

@@ -60,8 +60,19 @@ static void append_line(struct buf *body, const struct catalog_event *event)
 		(long long)row->admit_per_second);
 }
 
-static void append_performances(
-	struct buf *body, const struct catalog_event *event, bool only_available)
+/* What one may ask for at once, and have in all: a client that knows it asks for no more. */
+static void append_limits(struct buf *body, const struct settings *settings)
+{
+	buf_printf(body, ",\"seats_per_hold\":%lld,\"seats_per_person\":",
+		(long long)settings->seat_per_hold_max);
+	if (settings->seat_per_user_max > 0)
+		buf_printf(body, "%lld}", (long long)settings->seat_per_user_max);
+	else
+		buf_append_text(body, "null}");
+}
+
+static void append_performances(struct buf *body, const struct catalog_event *event,
+	bool only_available, const struct settings *settings)
 {
 	const char *comma = "";
 
@@ -75,8 +86,9 @@ static void append_performances(
 		buf_printf(body, "%s{\"id\":%lld,\"event_id\":%lld,\"starts_at\":", comma,
 			(long long)row->id, (long long)row->event_id);
 		append_time(body, row->starts_unix_ms);
-		buf_printf(body, ",\"seats_total\":%lld,\"seats_available\":%lld}",
+		buf_printf(body, ",\"seats_total\":%lld,\"seats_available\":%lld",
 			(long long)row->seats_total, (long long)performance->available);
+		append_limits(body, settings);
 		comma = ",";
 	}
 	buf_append_text(body, "]}");
@@ -223,7 +235,7 @@ static void reply_performances(struct one_event *one, struct catalog_event *even
 		return;
 	}
 	struct buf body = BUF_INIT(LIST_BODY_MAX);
-	append_performances(&body, event, one->only_available);
+	append_performances(&body, event, one->only_available, &one->flow.app->settings);
 	reply_body(&one->flow, &body);
 }
 
@@ -237,7 +249,7 @@ static void seats_counted(struct catalog_wait *wait)
 		flow_fail(&one->flow, PROBLEM_UNAVAILABLE);
 		return;
 	}
-	append_performances(&body, event, one->only_available);
+	append_performances(&body, event, one->only_available, &one->flow.app->settings);
 	reply_body(&one->flow, &body);
 }
 

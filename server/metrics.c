@@ -279,7 +279,8 @@ static void write_sales(struct buf *out, const struct counters *counters)
 		counters->seat_conflicts);
 	metric_counter(out, "onsale_holds_cancelled_total", "Holds that were given up.",
 		counters->cancellations);
-	metric_counter(out, "onsale_holds_expired_total", "Lapsed holds that the sweeper ended.",
+	metric_counter(out, "onsale_holds_expired_total",
+		"Lapsed holds that the sweeper ended, which are those whose seats nobody held again before.",
 		counters->expiries);
 	metric_counter(out, "onsale_payments_total", "Payments made.", counters->payments);
 	metric_counter(

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include "db/store_reservations.h"
 #include "lock/mutex.h"
 #include "proto/base/check.h"
@@ -38,6 +39,7 @@ static void sweep(struct sweeper *sweeper)
 {
 	sweeper->store = (struct store_sweep){.op = {.done = swept, .owner = sweeper},
 		.limit = SWEEP_LIMIT,
+		.nobody_told = strcmp(sweeper->app->settings.outbox_target, "none") == 0,
 		.keep_days = sweeper->app->settings.outbox_keep_days};
 	store_sweep(sweeper->app->pg, &sweeper->store);
 }
@@ -51,7 +53,8 @@ static void swept(struct pg_op *op, enum db_result result)
 		sweeper->app->counters.expiries += (uint64_t)store->swept;
 	if (result == DB_OK && (store->swept == SWEEP_LIMIT || store->keys_dropped == SWEEP_LIMIT ||
 				       store->revocations_dropped == SWEEP_LIMIT ||
-				       store->events_dropped == SWEEP_LIMIT)) {
+				       store->events_dropped == SWEEP_LIMIT ||
+				       store->untold_dropped == SWEEP_LIMIT)) {
 		sweep(sweeper); /* there is more */
 		return;
 	}

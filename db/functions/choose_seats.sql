@@ -1,13 +1,14 @@
 -- Chooses seats of a performance, or of one section of it, for requests in turn, by what looks free: no seat is locked
 -- and nothing written.
 -- Each gets seats next to each other (consecutive numbers of a row) in the best row that has as many, else any.
--- What is best is told by the seat map's order: section, then rows from the front, then the lowest numbers.
+-- What is best: the dearest section, of several at one price the first that the operator named; then rows from the
+-- front, then the lowest numbers.
 --
 -- Transactions that choose at the same time would choose the same seats, and then each get some of them. So a row
 -- can be claimed, until the transaction ends: with own_rows, neighbours are chosen only in rows that nobody else has
 -- claimed, and seats that are not neighbours not at all.
 --
--- At first only the map's beginning is read, far enough for nearly everybody; then more and more of it, as long as
+-- At first only the best seats are read, far enough for nearly everybody; then more and more of it, as long as
 -- somebody finds no neighbours.
 --
 -- only_section: null for all; wanted: a number of seats a request.
@@ -22,11 +23,10 @@ AS $$
 DECLARE
 	most bigint := 2 * (SELECT sum(w) FROM unnest(wanted) AS w) + 50; -- to read
 	read_at timestamptz := clock_timestamp();
-	-- A range, so that a plan for any of them finds it in the index; no name is as long as the last.
-	first_section text COLLATE "C" := coalesce(only_section, '');
-	last_section text COLLATE "C" := coalesce(only_section, repeat(chr(1114111), 100));
+	best_sections text[] := CASE WHEN only_section IS NULL
+		THEN (SELECT p.sections FROM performances p WHERE p.id = performance) ELSE ARRAY[only_section] END;
 	free_ids bigint[];
-	-- Runs of neighbours, in the map's order: what is left of them.
+	-- Runs of neighbours, the best first: what is left of them.
 	run_firsts bigint[]; -- places in free_ids
 	run_counts bigint[];
 	run_rows bigint[];    -- numbers to claim their rows by …
@@ -40,12 +40,15 @@ BEGIN
 		WITH free AS (
 			SELECT s.id, s.section, s.row_name, s.number, row_number() OVER () AS nth
 			FROM (
-				SELECT * FROM seats WHERE seats.performance_id = performance
-					AND seats.section BETWEEN first_section AND last_section
-					AND (seats.status = 'available'
-						OR seats.status = 'held' AND seats.hold_expires_at <= read_at)
-					AND seats.id <> ALL (except_ids)
-				ORDER BY seats.section, length(seats.row_name), seats.row_name, seats.number
+				SELECT f.* FROM unnest(best_sections) WITH ORDINALITY AS b(section, nth),
+					LATERAL (SELECT * FROM seats WHERE seats.performance_id = performance
+							AND seats.section = b.section
+							AND (seats.status = 'available' OR seats.status = 'held'
+								AND seats.hold_expires_at <= read_at)
+							AND seats.id <> ALL (except_ids)
+						ORDER BY length(seats.row_name), seats.row_name, seats.number
+						LIMIT most) f
+				ORDER BY b.nth -- a lateral join brings a section's seats in their order: nothing is sorted
 				LIMIT most
 			) s
 		), runs AS ( -- along a run number and place grow alike, and across a gap they do not

@@ -16,8 +16,10 @@ AS $$
 BEGIN
 	SELECT coalesce(sum(s.rows * s.per_row), 0) INTO seats
 	FROM unnest(section_rows, section_seats_per_row) AS s(rows, per_row);
-	INSERT INTO performances (event_id, starts_at, seats_total)
-	SELECT e.id, to_timestamp(starts_unix_ms / 1000.0), create_performance.seats
+	INSERT INTO performances (event_id, starts_at, seats_total, sections)
+	SELECT e.id, to_timestamp(starts_unix_ms / 1000.0), create_performance.seats,
+		ARRAY(SELECT s.name FROM unnest(section_names, section_prices) WITH ORDINALITY AS s(name, price, nth)
+			ORDER BY s.price DESC, s.nth)
 	FROM events e WHERE e.id = event
 	RETURNING performances.id INTO id;
 	IF id IS NULL THEN

@@ -2,10 +2,12 @@
 -- older than 24 hours and log-outs of tokens that have expired (a minute ago, since it is the servers' clocks
 -- that judge tokens); at most sweep_limit of each. Nothing waits here: rows that somebody has locked are
 -- left to him, or to the next run. Events of the outbox that happened keep_days ago go, too (0: they stay), but not
--- while one from before them may be waiting to be told: no transaction lasts an hour. Only reservations are touched: the seats of a lapsed hold keep their
+-- while one from before them may be waiting to be told: no transaction lasts an hour. Where nobody is to be told, none
+-- waits: what is left to tell is dropped as if it were told. Only reservations are touched: the seats of a lapsed hold keep their
 -- marks, which bind nobody, so that the lock order (seats before reservations) is not broken.
-CREATE OR REPLACE FUNCTION sweep(sweep_limit bigint, keep_days bigint DEFAULT 0)
-RETURNS TABLE (swept bigint, keys_dropped bigint, revocations_dropped bigint, events_dropped bigint)
+CREATE OR REPLACE FUNCTION sweep(sweep_limit bigint, keep_days bigint DEFAULT 0, nobody_told boolean DEFAULT false)
+RETURNS TABLE (swept bigint, keys_dropped bigint, revocations_dropped bigint, events_dropped bigint,
+	untold_dropped bigint)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
@@ -32,6 +34,14 @@ BEGIN
 		ORDER BY old.expires_at LIMIT sweep_limit
 		FOR UPDATE SKIP LOCKED));
 	GET DIAGNOSTICS revocations_dropped = ROW_COUNT;
+
+	untold_dropped := 0;
+	IF nobody_told THEN
+		DELETE FROM outbox_pending p WHERE p.id = ANY (ARRAY(
+			SELECT old.id FROM outbox_pending old ORDER BY old.id LIMIT sweep_limit
+			FOR UPDATE SKIP LOCKED));
+		GET DIAGNOSTICS untold_dropped = ROW_COUNT;
+	END IF;
 
 	events_dropped := 0;
 	kept_from := least(kept_from,

@@ -99,6 +99,7 @@ CREATE TABLE performances (
 	event_id bigint NOT NULL REFERENCES events,
 	starts_at timestamptz NOT NULL,
 	seats_total bigint NOT NULL,
+	sections text[] NOT NULL, -- the best first: the dearest, of several at one price the first that was named
 	revision bigint NOT NULL UNIQUE
 );
 CREATE INDEX performances_event ON performances (event_id);

@@ -93,6 +93,8 @@ static int64_t seats_left(struct world *world, const char *query)
 	cr_assert(json_integer_value(json_object_get(item, "seats_total")) == 1);
 	cr_assert_str_eq(
 		json_string_value(json_object_get(item, "starts_at")), "2030-01-01T19:00:00.000Z");
+	cr_assert(json_integer_value(json_object_get(item, "seats_per_hold")) == 10);
+	cr_assert(json_integer_value(json_object_get(item, "seats_per_person")) == 10);
 	return json_integer_value(json_object_get(item, "seats_available"));
 }
 
@@ -110,6 +112,22 @@ Test(contract_catalog, performances)
 	hold_seat(world, &world->sale, &world->people.list[0], world->sale.seat_ids[0], "hold");
 	cr_assert(wait_until(none_is_left, world, KNOWN_LIMIT_MS));
 	get(world, "/v1/events/999999/performances", 404, "event_not_found");
+	world_close(world);
+}
+
+/* What one may ask for, as the settings have it. */
+Test(contract_catalog, limits_of_seats)
+{
+	struct world *world = world_open(&(struct world_options){
+		.flags = {"--seat.per_hold_max=3", "--seat.per_user_max=0"}});
+
+	world_fill(world, 1, 0, &(struct sale_options){0});
+	const char *path = textf(
+		world, "/v1/events/%lld/performances", (long long)world->sale.event_id);
+	const json_t *items = json_object_get(answer_json(get(world, path, 200, NULL)), "items");
+	const json_t *item = json_array_get(items, 0);
+	cr_assert(json_integer_value(json_object_get(item, "seats_per_hold")) == 3);
+	cr_assert(json_is_null(json_object_get(item, "seats_per_person")));
 	world_close(world);
 }
 

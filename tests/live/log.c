@@ -361,6 +361,34 @@ Test(log, none_where_none_are_asked_for)
 	world_close(world);
 }
 
+/* Of requests only those that the server could not serve, which are warnings. */
+Test(log, only_what_went_wrong)
+{
+	struct world *world = world_open(&(struct world_options){.flags = {"--log.level=info"}});
+	struct instance *instance = &world->instances[0];
+
+	world_fill(world, 1, BALANCE, &(struct sale_options){.queue = true});
+	instance_stop(instance);
+	instance->flags[0] = "--log.level=warn";
+	instance->quiet = true;
+	instance_start(instance);
+	read_often(world, 5);
+	redis_process_stop(&world->redis);
+	struct call join = {.method = "POST",
+		.path = textf(world, "/v1/events/%lld/queue", (long long)world->sale.event_id),
+		.jwt = world->people.list[0].jwt,
+		.headers = id_header(world, "warn-1")};
+	expect(world, &join, 503, "unavailable");
+	json_t *line = line_of(world, "warn-1");
+	check_text(line, "level", "warn");
+	cr_expect_eq(number(line, "status"), 503);
+	check_text(line, "problem", "unavailable");
+	cr_expect_eq(lines_with(instance, "\"status\":"), 1);
+	cr_expect_eq(lines_with(instance, "\"level\":\"info\""), 0);
+	json_decref(line);
+	world_close(world);
+}
+
 /* --- nobody reads --- */
 
 struct stuck {

@@ -157,6 +157,13 @@ static void cancel(struct world *world, int64_t reservation_id)
 	expect(world, &call, 200, NULL);
 }
 
+static bool is_swept(void *context)
+{
+	const struct world *world = context;
+
+	return database_i64(world->db, "SELECT count(*) FROM revocations", 0, NULL) == 0;
+}
+
 /* --- all well --- */
 
 static const char *field(const redisReply *entry, const char *name)
@@ -213,6 +220,46 @@ Test(outbox, tells_what_happened_to_reservations)
 	await_metric(world, "onsale_outbox_published_total", 7);
 	cr_expect(instance_metric(&world->instances[0], "onsale_outbox_lag_seconds") == 0);
 	cr_expect(instance_metric(&world->instances[0], "onsale_outbox_failures_total") == 0);
+	world_close(world);
+}
+
+/* What happened while nobody was to be told does not wait, and is not told to whoever is later. */
+Test(outbox, where_nobody_is_told_nothing_waits)
+{
+	struct world *world = world_open(
+		&(struct world_options){.flags = {"--outbox.target=none", "--seat.sweep_ms=100"}});
+
+	world_fill(world, 1, 100000, &(struct sale_options){0});
+	int64_t paid = hold(world, 0);
+	pay(world, paid);
+	add_events(world, world->db, SOME, 100);
+	cr_assert(deliveries_await(world->db, LIMIT_MS), "events wait for nobody");
+	cr_expect(database_i64(world->db, "SELECT count(*) FROM outbox", 0, NULL) ==
+		  2 + 100 * RESERVATIONS);
+	instance_stop(&world->instances[0]);
+	cr_expect(delivered(world) == 0);
+	world->instances[0].flags[0] = "--outbox.target=redis";
+	instance_start(&world->instances[0]);
+	cancel(world, paid);
+	await_entries(world, 1);
+	check_entries(world, 1);
+	cr_assert(deliveries_await(world->db, LIMIT_MS));
+	cr_expect(delivered(world) == 1);
+	world_close(world);
+}
+
+/* Without a Redis of its own an instance leaves them to those that have one. */
+Test(outbox, without_redis_events_wait)
+{
+	struct world *world = world_open(
+		&(struct world_options){.no_redis = true, .flags = {"--seat.sweep_ms=100"}});
+
+	add_events(world, world->db, SOME, 1);
+	database_run(world->db, "INSERT INTO revocations (token, user_id, expires_at)"
+				" VALUES ('swept', 1, now() - interval '1 hour')");
+	cr_assert(wait_until(is_swept, world, LIMIT_MS));
+	cr_expect(database_i64(world->db, "SELECT sum(cardinality(event_ids)) FROM outbox_pending",
+			  0, NULL) == RESERVATIONS);
 	world_close(world);
 }
 
@@ -279,7 +326,8 @@ static void let_mark(PGconn *blocker)
 Test(outbox, killed_between_delivery_and_mark_it_tells_again)
 {
 	struct world *world = world_open(&(struct world_options){
-		.flags = {"--outbox.target=none"}}); /* until all events are locked */
+		.flags = {"--outbox.target=none", /* until all events are locked … */
+			"--seat.sweep_ms=60000"}}); /* … and none has been dropped */
 
 	add_events(world, world->db, SOME, 3);
 	PGconn *blocker = keep_from_marking(world);

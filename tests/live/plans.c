@@ -75,7 +75,7 @@ static const struct hot hots[] = {
 		"EXECUTE cancel(ARRAY[held() + 4, held() + 3], ARRAY[held() + 4, held() + 3], '{r,r}', '{x}')"},
 	{"charge", plans_charge_sql,
 		"EXECUTE charge('{5,6}', keys('charge'), '{b,b}', '{8,9}', '{100,100}')"},
-	{"sweep", plans_sweep_sql, "EXECUTE sweep(10, 30)"},
+	{"sweep", plans_sweep_sql, "EXECUTE sweep(10, 30, true)"},
 	{"outbox_take", plans_outbox_take_sql, "EXECUTE outbox_take(1, 3000, 100)"},
 	{"outbox_mark", plans_outbox_mark_sql,
 		"EXECUTE outbox_mark(ARRAY[held(), held() + 1, held() + 2])"},

@@ -279,7 +279,7 @@ static void sweep(struct shop *shop, struct store_sweep *sweep, int64_t limit)
 Test(store_sweep, ends_what_lapsed_oldest_first_and_passes_locked_rows_by)
 {
 	struct shop shop;
-	struct store_sweep swept;
+	struct store_sweep swept = {0};
 	struct store_pay pay = {0};
 	static const char *const keys[] = {"k1", "k2", "k3", "k4"};
 
@@ -311,7 +311,7 @@ Test(store_sweep, ends_what_lapsed_oldest_first_and_passes_locked_rows_by)
 Test(store_sweep, drops_keys_after_24_hours)
 {
 	struct shop shop;
-	struct store_sweep swept;
+	struct store_sweep swept = {0};
 
 	shop_open(&shop, 1, 1);
 	shop_held(&shop, "k1", 5, 1);
@@ -329,10 +329,27 @@ Test(store_sweep, drops_keys_after_24_hours)
 	shop_close(&shop);
 }
 
+Test(store_sweep, drops_what_nobody_is_told)
+{
+	struct shop shop;
+	struct store_sweep swept = {.nobody_told = true};
+
+	shop_open(&shop, 1, 1);
+	database_run(shop.db, "INSERT INTO outbox_pending (event_ids) VALUES ('{1,2}'), ('{3}')");
+	sweep(&shop, &swept, 1);
+	cr_expect_eq(swept.untold_dropped, 1);
+	cr_expect_eq(shop_number(&shop, "SELECT event_ids[1] FROM outbox_pending"), 3);
+	swept.nobody_told = false;
+	sweep(&shop, &swept, 10);
+	cr_expect_eq(swept.untold_dropped, 0);
+	cr_expect_eq(shop_number(&shop, "SELECT count(*) FROM outbox_pending"), 1);
+	shop_close(&shop);
+}
+
 Test(store_sweep, drops_events_that_were_told_long_ago)
 {
 	struct shop shop;
-	struct store_sweep swept;
+	struct store_sweep swept = {0};
 
 	shop_open(&shop, 1, 1);
 	database_run(shop.db,
@@ -361,7 +378,7 @@ Test(store_sweep, drops_events_that_were_told_long_ago)
 Test(store_sweep, drops_log_outs_a_minute_after_their_tokens_expired)
 {
 	struct shop shop;
-	struct store_sweep swept;
+	struct store_sweep swept = {0};
 
 	shop_open(&shop, 1, 1);
 	database_run(shop.db,

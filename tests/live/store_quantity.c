@@ -51,12 +51,14 @@ static void sold_out(const struct store_hold *hold)
 /* --- which seats --- */
 
 /* Performance 1 has rows A to J of ten seats, 1 to 100. Performance 3 has the section B, rows of two seats: 111 to
- * 114; and A behind it: 115 to 118. Performance 4 has rows A to AB of two seats: 119 to 174; Z is 169 and 170.
- * Performance 5 has 60 rows of one seat, 175 to 234, and behind them one of two. */
+ * 114 at 100 each; and A behind it: 115 to 118 at 50 each. Performance 4 has rows A to AB of two seats: 119 to 174; Z is 169 and 170.
+ * Performance 5 has 60 rows of one seat, 175 to 234, and behind them one of two. Performance 6 has the sections C, B and
+ * A of a row of two seats each: 237 to 242, C at 50 each, the others at 100. */
 static const char more_sql[] =
 	"SELECT create_performance(1, 1, 1800000000000, '{B,A}', '{2,2}', '{2,2}', '{100,50}');"
 	"SELECT create_performance(1, 1, 1800000000000, '{Floor}', '{28}', '{2}', '{100}');"
-	"SELECT create_performance(1, 1, 1800000000000, '{A,B}', '{60,1}', '{1,2}', '{100,100}')";
+	"SELECT create_performance(1, 1, 1800000000000, '{A,B}', '{60,1}', '{1,2}', '{100,100}');"
+	"SELECT create_performance(1, 1, 1800000000000, '{C,B,A}', '{1,1,1}', '{2,2,2}', '{50,100,100}')";
 
 /* free: the seats of the performance that are free, where not all are; lapsed: those that are held and lapsed. */
 static const struct shape {
@@ -78,10 +80,16 @@ static const struct shape {
 	{"else any, of a row and a half", 1, "9,10,11,12", NULL, NULL, 3, "9,10,11"},
 	{"all that are left", 1, "2,50,99", NULL, NULL, 3, "2,50,99"},
 	{"a lapsed hold's are free", 1, "2,50,99", "3,4", NULL, 3, "2,3,4"},
-	{"sections in the map's order", 3, NULL, NULL, NULL, 2, "115,116"},
+	{"of the dearest section, whatever its name", 3, NULL, NULL, NULL, 2, "111,112"},
+	{"side by side rather than dear", 3, "111,113,115,116", NULL, NULL, 2, "115,116"},
+	{"of two sections at a price the first that was named", 6, NULL, NULL, NULL, 2, "239,240"},
+	{"of the second one then", 6, "237,238,239,241,242", NULL, NULL, 2, "241,242"},
+	{"side by side, be it the cheapest", 6, "237,238,240,241", NULL, NULL, 2, "237,238"},
 	{"of a section", 3, NULL, NULL, "B", 2, "111,112"},
 	{"any of a section", 3, "112,113,115,116", NULL, "B", 2, "112,113"},
-	{"any of two sections, by id", 3, "111,114,116", NULL, NULL, 2, "111,116"},
+	{"any of two sections, the dearer one's first", 3, "111,114,116", NULL, NULL, 3,
+		"111,114,116"},
+	{"any of the dearer one", 3, "111,114,116,118", NULL, NULL, 2, "111,114"},
 	{"row Z comes before row AA", 4, "169,170,171,172", NULL, NULL, 2, "169,170"},
 	{"behind what is read at first", 5, NULL, NULL, NULL, 2, "235,236"},
 };

@@ -10,6 +10,7 @@ enum { INSTANCE_FLAGS_MAX = 32, INSTANCE_PATH_SIZE = 256 };
 
 struct instance {
 	/* the caller's, before instance_start */
+	bool quiet; /* does not log where it listens: on the port of the start before */
 	const char *folder; /* for the logs */
 	const char *name; /* of the log files */
 	const char *const *env; /* NAME=value; NULL-terminated */

@@ -80,6 +80,31 @@ test("the server has every file of the page, and every one that the page asks fo
 		assert.ok(file === "web/chart.js" || fs.existsSync(path.join(root, file)), file);
 });
 
+const fileOf = (name) => path.join(web, "js", `${name}.js`);
+
+// The modules that this one asks for, and those that they do.
+function closure(name, seen = new Set()) {
+	if (seen.has(name))
+		return seen;
+	seen.add(name);
+	for (const [, target] of fs.readFileSync(fileOf(name), "utf8").matchAll(/\bfrom "(\.[^"]+)\.js"/g))
+		closure(path.posix.join(path.posix.dirname(name), target), seen);
+	return seen;
+}
+
+test("what the page and each of its pages need is sent for at once", () => {
+	const html = fs.readFileSync(path.join(web, "index.html"), "utf8");
+	const early = [...html.matchAll(/rel="modulepreload" href="\/web\/js\/([^"]+)\.js"/g)].map((match) => match[1]);
+	const core = closure("app");
+	assert.deepStrictEqual(early.sort(), [...core].sort());
+	const table = /const MODULES = (\{.*?\n\});/s.exec(fs.readFileSync(fileOf("boot"), "utf8"))[1];
+	const named = JSON.parse(table.replace(/(\w+):/g, '"$1":').replace(/,(\s*[}\]])/g, "$1"));
+	const routed = [...fs.readFileSync(fileOf("app"), "utf8").matchAll(/\$\/, "(\w+)"\]/g)].map((match) => match[1]);
+	assert.deepStrictEqual(Object.keys(named).sort(), routed.sort());
+	for (const [page, modules] of Object.entries(named))
+		assert.deepStrictEqual([...modules].sort(), [...closure(`pages/${page}`)].filter((name) => !core.has(name)).sort(), page);
+});
+
 test("every page that the router names is there", () => {
 	const app = fs.readFileSync(path.join(web, "js/app.js"), "utf8");
 	const named = [...app.matchAll(/\$\/, "(\w+)"\]/g)].map((match) => match[1]);

@@ -150,15 +150,35 @@ webTest("the server chooses by quantity, and in the section that was asked for",
 	await page.getByRole("link", { name: t("seats.to_payment") }).waitFor();
 });
 
-webTest("how many seats one may have is said when it is too many", async ({ site, visit }) => {
-	const t = await words("en"), sale = await openHall(site), [{ seats }] = sale.performances;
-	const visitor = await visit({ as: await site.person() }), { page } = visitor;
+webTest("left to the server anywhere, the dearest section comes first, whatever its name", async ({ site, visit }) => {
+	const t = await words("en"), person = await site.person();
+	const sale = await openHall(site, [{ name: "Balcony", rows: 2, seats_per_row: 10, price: 50000 },
+		{ name: "Floor", rows: 2, seats_per_row: 10, price: 90000 }]);
+	const visitor = await visit({ as: person }), { page } = visitor;
+	await visitor.at(seatsPage(sale));
+	await page.getByLabel(t("seats.quantity")).selectOption("2");
+	await page.getByRole("button", { name: t("seats.best_go") }).click();
+	await checkout(page, t);
+	const [{ seats }] = await reservations(site, person);
+	assert.deepStrictEqual(seats.map((seat) => seatName(t, seat)), [1, 2].map((number) =>
+		seatName(t, { section: "Floor", row: "A", number })));
+});
+
+webTest("nobody is let pick more seats than one may have, those held included", async ({ site, visit }) => {
+	const t = await words("en"), sale = await openHall(site), [performance] = sale.performances;
+	const { seats } = performance, person = await site.person();
+	const visitor = await visit({ as: person }), { page } = visitor;
 	await visitor.at(seatsPage(sale));
 	await pickInList(page, t, ...seats.slice(0, 5));
-	await holdButton(page, t, 5).click();
+	await page.getByRole("status").filter({ hasText: t("seats.limit_person", { n: 4 }) }).waitFor();
+	await holdButton(page, t, 4).waitFor();
+	assert.strictEqual(await page.getByLabel(t("seats.quantity")).locator("option").count(), 4);
+	await hold(site, person, performance, [seats[20]]);
+	await holdButton(page, t, 4).click(); // what the page does not know of the server does
 	await alertOf(page, t("seats.limit_person", { n: 4 }));
+	await page.waitForFunction(() => document.querySelector("#best-quantity").length === 3);
 	await removeButton(page, t, seats[0]).click();
-	await holdButton(page, t, 4).click();
+	await holdButton(page, t, 3).click();
 	await checkout(page, t);
 });
 

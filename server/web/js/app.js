@@ -20,6 +20,8 @@ const routes = [
 	[/^\/signup$/, "signup"],
 ];
 
+const WAY = ["event", "login", "line", "seats", "checkout"];
+
 const main = h("main", { id: "main", tabindex: "-1", "aria-labelledby": "title" });
 let stop = () => {};
 let turn = 0; // counts pages, so that a slow one does not come up over a later one
@@ -34,7 +36,6 @@ function find(hash) {
 	return { name: "missing", params: [] };
 }
 
-// All pages are fetched early: one that is needed in the busiest minute is there already.
 async function pageModule(name) {
 	try {
 		return await import(`./pages/${name}.js`);
@@ -43,8 +44,10 @@ async function pageModule(name) {
 	}
 }
 
-function fetchPages() {
-	for (const [, name] of routes)
+// The pages on a buyer's way are fetched early: one that is needed in the busiest minute is there already. The others
+// are when they are asked for.
+function fetchWay() {
+	for (const name of WAY)
 		pageModule(name).catch(() => {}); // it is asked for again when it is to be shown
 }
 
@@ -123,7 +126,7 @@ function start() {
 	line.start();
 	window.addEventListener("hashchange", () => showPage());
 	window.addEventListener("storage", (event) => event.key === "onsale.session" && showPage()); // another tab's
-	showPage().then(fetchPages);
+	showPage().then(fetchWay);
 }
 
 start();

@@ -1,26 +1,11 @@
 // Words, numbers and times in the reader's language: English or Korean, as the browser prefers or the reader chose.
-import { get, set } from "./store.js";
-import en from "./lang/en.js";
-import ko from "./lang/ko.js";
+import { set } from "./store.js";
+import { language, dictionary, LANGUAGES } from "./language.js";
 
-const dictionaries = { en, ko };
-// In its own words.
-export const LANGUAGES = { en: "English", ko: "한국어" };
-
-function preferred() {
-	const chosen = get("language");
-	if (chosen in dictionaries)
-		return chosen;
-	for (const name of navigator.languages || [navigator.language])
-		if (name.slice(0, 2) in dictionaries)
-			return name.slice(0, 2);
-	return "en";
-}
-
-export const language = preferred();
+export { language, LANGUAGES };
 // Numbers and dates as the browser's own region writes them, where it speaks the language.
 const locale = (navigator.languages || []).find((name) => name.startsWith(language)) || language;
-const words = dictionaries[language];
+const words = { ...(await dictionary).default };
 const plurals = new Intl.PluralRules(locale);
 const numbers = new Intl.NumberFormat(locale);
 
@@ -31,9 +16,9 @@ export function setLanguage(name) {
 	location.reload();
 }
 
-// Of a page that has more to say: {en, ko}, with other keys than those that there are.
+// Of a page that has more to say, with other keys than those that there are.
 export function addWords(more) {
-	Object.assign(words, more[language]);
+	Object.assign(words, more);
 }
 
 export function has(key) {

@@ -96,7 +96,7 @@ export function createBest(hall, { find, limit, may }) {
 		button);
 
 	function showQuantities() {
-		const chosen = quantity.value || "2", most = limit();
+		const chosen = quantity.value || "2", most = Math.max(1, limit());
 		if (quantity.length === most)
 			return;
 		fill(quantity, Array.from({ length: most }, (_, nth) => h("option", { value: String(nth + 1) }, String(nth + 1))));

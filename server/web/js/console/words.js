@@ -1,6 +1,4 @@
 // The console's own words beside the page's, which shoppers need not load.
-import { addWords } from "../i18n.js";
-import en from "../lang/console_en.js";
-import ko from "../lang/console_ko.js";
+import { addWords, language } from "../i18n.js";
 
-addWords({ en, ko });
+addWords((await import(`../lang/console_${language}.js`)).default);

@@ -275,7 +275,7 @@ export default {
 	"seats.log_in": "Log in to hold seats",
 	"seats.to_line": "Go to the line",
 	"seats.best": "Best available",
-	"seats.best_hint": "Seats next to each other in the best row that still has them, held at once.",
+	"seats.best_hint": "Seats next to each other in the best row that still has them, those of the dearest section first, held at once.",
 	"seats.best_go": "Find and hold",
 	"seats.quantity": "How many",
 	"seats.section": "Where",

@@ -274,7 +274,7 @@ export default {
 	"seats.log_in": "로그인하고 좌석 선점하기",
 	"seats.to_line": "대기열로 가기",
 	"seats.best": "자동 배정",
-	"seats.best_hint": "남아 있는 가장 좋은 열에서 나란히 붙은 좌석을 바로 선점합니다.",
+	"seats.best_hint": "가장 비싼 구역부터, 남아 있는 가장 좋은 열에서 나란히 붙은 좌석을 바로 선점합니다.",
 	"seats.best_go": "찾아서 선점하기",
 	"seats.quantity": "매수",
 	"seats.section": "구역",

@@ -17,7 +17,7 @@ import { createBasket, createBest } from "../seat_basket.js";
 import { createLegend } from "../seat_legend.js";
 import { followSeats } from "../seat_feed.js";
 
-const LIMIT_FIRST = 10; // until a refusal says how many seats one person may have
+const HAVING = ["held", "paid"];
 const PASS_CODES = ["queue_pass_required", "queue_pass_invalid", "queue_pass_expired"];
 
 class SeatsPage {
@@ -29,7 +29,7 @@ class SeatsPage {
 		this.stops = [];
 		this.picksName = `person.picks.${performanceId}`;
 		this.holdName = `hold.${performanceId}`;
-		this.limitName = `person.limit.${performanceId}`;
+		this.have = 0; // seats of this date that the person holds or bought, as far as it is known
 	}
 
 	// --- what is seen ---
@@ -140,8 +140,15 @@ class SeatsPage {
 
 	// --- picking ---
 
+	// How many seats may be picked: those of one hold, and no more than one person may have.
 	limit() {
-		return store.get(this.limitName) ?? LIMIT_FIRST;
+		const { seats_per_hold: hold, seats_per_person: person } = this.performance;
+		return person === null ? hold : Math.min(hold, Math.max(0, person - this.have));
+	}
+
+	limitText() {
+		const { seats_per_hold: hold, seats_per_person: person } = this.performance;
+		return this.limit() < hold ? t("seats.limit_person", { n: person }) : t("seats.limit", { n: hold });
 	}
 
 	pick(index) {
@@ -149,7 +156,7 @@ class SeatsPage {
 		if (this.busy || (!hall.picked.has(index) && hall.states[index] !== FREE))
 			return false;
 		if (!hall.picked.has(index) && hall.picked.size >= this.limit()) {
-			this.say("warn", t("seats.limit", { n: this.limit() }));
+			this.say("warn", this.limitText());
 			return false;
 		}
 		hall.toggle(index);
@@ -243,17 +250,12 @@ class SeatsPage {
 				t("seats.ask_again"))));
 	}
 
-	// The refusal alone knows how many seats there may be, of one hold or of one person.
+	// Nobody is let pick more than there may be: so the person has more by now than this page knew of.
 	tooMany(error) {
-		const messages = (error.data.errors ?? []).map((one) => one.message);
-		const said = messages.map((message) => /(more than|to) (\d+)/.exec(message)).find(Boolean);
-		if (!said) {
-			this.say("bad", errorText(error));
-			return;
-		}
-		const most = Number(said[2]);
-		store.set(this.limitName, most);
-		this.say("bad", t(said[1] === "to" ? "seats.limit" : "seats.limit_person", { n: most }));
+		const most = this.performance.seats_per_person;
+		const isCount = (error.data.errors ?? []).some(({ field }) => field === "seat_ids" || field === "quantity");
+		this.say("bad", isCount && most !== null ? t("seats.limit_person", { n: most }) : errorText(error));
+		this.lookAtMine();
 	}
 
 	// --- before and after ---
@@ -261,11 +263,18 @@ class SeatsPage {
 	async mine() {
 		if (store.session() === null)
 			return;
-		const { data } = await call("GET", "/v1/reservations?limit=20");
-		const held = data.items.find((one) => one.status === "held" && one.performance_id === this.performanceId);
+		const { data } = await call("GET", "/v1/reservations?limit=200");
+		const mine = data.items.filter((one) => one.performance_id === this.performanceId && HAVING.includes(one.status));
+		const held = mine.find((one) => one.status === "held");
+		this.have = mine.reduce((sum, one) => sum + one.seats.length, 0);
+		this.changed();
 		if (held && !this.stopped && !this.busy && this.notices.childElementCount === 0)
 			this.say("info", h("p", {}, t("seats.held_already", { n: held.seats.length })),
 				h("p", {}, h("a", { class: "button compact", href: `#/checkout/${held.id}` }, t("seats.to_payment"))));
+	}
+
+	lookAtMine() {
+		this.mine().catch((error) => console.warn(error.message));
 	}
 
 	start() {
@@ -278,7 +287,7 @@ class SeatsPage {
 			announce(t("seats.resumed"));
 			this.hold(begun);
 		} else {
-			this.mine().catch((error) => console.warn(error.message));
+			this.lookAtMine();
 		}
 	}
 
