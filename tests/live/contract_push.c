@@ -808,9 +808,9 @@ Test(contract_push, logging_out_ends_live_streams)
 	uint64_t begun = now_ms();
 	expect(world, &out, 204, NULL);
 	events_expect_end(&here, "unauthorized");
-	cr_assert(now_ms() - begun < AT_ONCE_MS, "%d ms here", (int)(now_ms() - begun));
+	cr_assert(now_ms() - begun < 2000, "%d ms here", (int)(now_ms() - begun));
 	events_expect_end(&there, "unauthorized");
-	cr_assert(now_ms() - begun < AT_ONCE_MS, "%d ms there", (int)(now_ms() - begun));
+	cr_assert(now_ms() - begun < 4000, "%d ms there", (int)(now_ms() - begun));
 	events_close(&here);
 	events_close(&there);
 	world_close(world);
@@ -832,7 +832,7 @@ Test(contract_push, an_expired_token_ends_live_streams)
 	access_token_sign(key, &token, time(NULL), text);
 	open_live(world, 0, &events, text);
 	events_expect_end(&events, "unauthorized");
-	cr_assert(time(NULL) <= token.expires_unix_s + AT_ONCE_MS / 1000);
+	cr_assert(time(NULL) <= token.expires_unix_s + 2);
 	access_token_key_free(key);
 	events_close(&events);
 	world_close(world);
