@@ -224,7 +224,7 @@ $$;
 CREATE PROCEDURE trial.sweeper_sweeps() LANGUAGE plpgsql AS $$
 BEGIN
 	EXECUTE 'INSERT INTO trial.replies SELECT ''sweep'', NULL, NULL, swept, NULL, NULL FROM (' || trial.statement('sweep')
-		|| ') t' USING 100::bigint, 0::bigint;
+		|| ') t' USING 100::bigint, 0::bigint, false;
 END
 $$;
 
