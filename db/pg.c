@@ -23,8 +23,8 @@
 #include "db/pg_private.h"
 #include "proto/base/check.h"
 #include "proto/base/clock.h"
-#include "proto/base/event_priority.h"
 #include "proto/base/embed.h"
+#include "proto/base/event_priority.h"
 #include "proto/base/log.h"
 
 EMBED(pg_lock_timeout_sql, "db/statements/lock_timeout.sql");

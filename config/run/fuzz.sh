@@ -107,7 +107,7 @@ judge_target() {
 	fi
 }
 
-# Each target gets its share of the minute; as many run at a time as there are cores for.
+# Each target gets its share of the minute; two run at a time.
 run_test() {
 	local output=$1 all=() bad share target
 	mapfile -t all < <(targets)

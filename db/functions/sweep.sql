@@ -3,8 +3,8 @@
 -- that judge tokens); at most sweep_limit of each. Nothing waits here: rows that somebody has locked are
 -- left to him, or to the next run. Events of the outbox that happened keep_days ago go, too (0: they stay), but not
 -- while one from before them may be waiting to be told: no transaction lasts an hour. Where nobody is to be told, none
--- waits: what is left to tell is dropped as if it were told. Only reservations are touched: the seats of a lapsed hold keep their
--- marks, which bind nobody, so that the lock order (seats before reservations) is not broken.
+-- waits: what is left to tell is dropped as if it were told. Only reservations are touched: the seats of a lapsed
+-- hold keep their marks, which bind nobody, so that the lock order (seats before reservations) is not broken.
 CREATE OR REPLACE FUNCTION sweep(sweep_limit bigint, keep_days bigint DEFAULT 0, nobody_told boolean DEFAULT false)
 RETURNS TABLE (swept bigint, keys_dropped bigint, revocations_dropped bigint, events_dropped bigint,
 	untold_dropped bigint)

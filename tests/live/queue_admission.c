@@ -84,7 +84,7 @@ Test(queue_admission, the_rate_holds_whoever_ticks)
 			cr_assert_leq((double)(j - i + 1), allowed, "from %zu to %zu", i, j);
 		}
 	int64_t took_ms = list[RATED - 1].at_ms - list[0].at_ms;
-	cr_expect(took_ms >= 1900 && took_ms < 15000, "%lld ms", (long long)took_ms);
+	cr_expect(took_ms >= 1900 && took_ms < 6000, "%lld ms", (long long)took_ms);
 	free(places);
 }
 
